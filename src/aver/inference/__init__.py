@@ -1,0 +1,1 @@
+"""The analysis pipeline on ONNX Runtime, free of torch."""

@@ -1,0 +1,292 @@
+"""The timeline of a recording: who shows which emotion when, in seconds on its own clock.
+
+A :class:`Timeline` is plain data: no network, no file handle. Its JSON form carries
+``"schema": "aver.timeline/1"``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from aver.errors import TimelineError
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA = "aver.timeline/1"
+Modality = Literal["face", "voice", "fused"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Scores of one person, in one modality, over one window.
+
+    Attributes:
+        start: seconds on the recording's clock.
+        end: seconds, greater than ``start``.
+        person: the person's number in :attr:`Timeline.people`, or None for a voice that belongs
+            to nobody in the picture.
+        modality: ``face``, ``voice`` or ``fused``.
+        scores: calibrated probabilities in the order of :attr:`Timeline.labels`; they sum to 1.
+        weak: True where the evidence is thin (a gap bridged, a poor face, near silence, a voice
+            that several visible people may own, or a flat distribution).
+    """
+
+    start: float
+    end: float
+    person: int | None
+    modality: Modality
+    scores: tuple[float, ...]
+    weak: bool = False
+
+    @property
+    def best(self) -> int:
+        """Index of the highest score (the first of equals)."""
+        return max(range(len(self.scores)), key=self.scores.__getitem__)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A face at one of the person's strongest moments.
+
+    Attributes:
+        time: seconds on the recording's clock.
+        label: the label that was strongest then.
+        score: its fused probability.
+        jpeg: the crop as JPEG bytes.
+    """
+
+    time: float
+    label: str
+    score: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody seen in the recording.
+
+    Attributes:
+        id: 1, 2, ... in the order of first appearance.
+        first_seen: seconds.
+        last_seen: seconds.
+        seconds_seen: total time with a face in the picture.
+        quality: mean face quality in [0, 1] (size, sharpness, light, pose, detector score).
+        thumbnails: at most a handful, strongest first.
+    """
+
+    id: int
+    first_seen: float
+    last_seen: float
+    seconds_seen: float
+    quality: float
+    thumbnails: tuple[Thumbnail, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A sound heard in the recording that belongs to nobody in particular.
+
+    Attributes:
+        start: seconds.
+        end: seconds.
+        label: what was heard.
+        score: probability in [0, 1].
+    """
+
+    start: float
+    end: float
+    label: str
+    score: float
+
+
+@dataclass
+class Timeline:
+    """Everything that was found in one recording.
+
+    Attributes:
+        media: file name, duration and the facts of its streams.
+        labels: names of the scores, in the order of :attr:`Segment.scores`.
+        people: who was seen; empty where there was no face.
+        segments: scores, ordered by start.
+        events: sounds that belong to nobody in particular.
+        warnings: plain sentences about what could not be read or trusted.
+        model: which networks made the scores.
+    """
+
+    media: dict[str, Any]
+    labels: tuple[str, ...]
+    people: list[Person] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
+
+    def select(
+        self, *, person: int | None | Literal["any"] = "any", modality: Modality | None = None
+    ) -> list[Segment]:
+        """Segments of one person and/or one modality, in time order."""
+        return [
+            s
+            for s in self.segments
+            if (person == "any" or s.person == person)
+            and (modality is None or s.modality == modality)
+        ]
+
+    def summary(self, modality: Modality = "fused") -> dict[int | None, dict[str, float]]:
+        """Mean score per label and person, weighted by window length; weak windows count half."""
+        sums: dict[int | None, list[float]] = {}
+        weights: dict[int | None, float] = {}
+        for segment in self.segments:
+            if segment.modality != modality:
+                continue
+            weight = (segment.end - segment.start) * (0.5 if segment.weak else 1.0)
+            row = sums.setdefault(segment.person, [0.0] * len(self.labels))
+            weights[segment.person] = weights.get(segment.person, 0.0) + weight
+            for i, score in enumerate(segment.scores):
+                row[i] += weight * score
+        return {
+            person: dict(
+                zip(self.labels, (v / weights[person] for v in row), strict=True)
+            )
+            for person, row in sums.items()
+            if weights[person] > 0
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One flat row a segment: file, start, end, person, modality, label, score, weak, scores."""
+        file = self.media.get("path") or self.media.get("name", "")
+        for s in self.segments:
+            row: dict[str, Any] = {
+                "file": file,
+                "start": s.start,
+                "end": s.end,
+                "person": s.person,
+                "modality": s.modality,
+                "label": self.labels[s.best],
+                "score": s.scores[s.best],
+                "weak": s.weak,
+            }
+            row.update(zip(self.labels, s.scores, strict=True))
+            yield row
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A table with the (file, start, end) index columns that audformat made usual.
+
+        ``start`` and ``end`` are ``timedelta64[ns]``, ``person`` is a nullable integer.
+        """
+        import pandas as pd
+
+        columns = ["file", "start", "end", "person", "modality", "label", "score", "weak"]
+        frame = pd.DataFrame(list(self.rows()), columns=[*columns, *self.labels])
+        for name in ("start", "end"):
+            seconds = frame[name].astype("float64")
+            frame[name] = pd.to_timedelta((seconds * 1e9).round().astype("int64"), unit="ns")
+        frame["person"] = frame["person"].astype("Int64")
+        return frame.set_index(["file", "start", "end"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form as plain Python objects (thumbnails as base64 text)."""
+        from base64 import b64encode
+
+        people = []
+        for person in self.people:
+            entry = asdict(person)
+            entry["thumbnails"] = [
+                {**asdict(t), "jpeg": b64encode(t.jpeg).decode("ascii")} for t in person.thumbnails
+            ]
+            people.append(entry)
+        return {
+            "schema": SCHEMA,
+            "media": self.media,
+            "labels": list(self.labels),
+            "model": self.model,
+            "people": people,
+            "segments": [
+                {
+                    "start": s.start,
+                    "end": s.end,
+                    "person": s.person,
+                    "modality": s.modality,
+                    "scores": [round(v, 5) for v in s.scores],
+                    "weak": s.weak,
+                }
+                for s in self.segments
+            ],
+            "events": [asdict(e) for e in self.events],
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str | Path = "timeline") -> Timeline:
+        """Read the JSON form back.
+
+        Raises:
+            TimelineError: if *data* is not a timeline, or of a schema this version does not know.
+        """
+        from base64 import b64decode
+
+        schema = data.get("schema") if isinstance(data, Mapping) else None
+        if schema != SCHEMA:
+            raise TimelineError(
+                source,
+                f"schema is {schema!r}, this version reads {SCHEMA!r}",
+                "Analyse the recording again, or install the aver version that wrote it",
+            )
+        try:
+            people = [
+                Person(
+                    **{
+                        **p,
+                        "thumbnails": tuple(
+                            Thumbnail(**{**t, "jpeg": b64decode(t["jpeg"])})
+                            for t in p["thumbnails"]
+                        ),
+                    }
+                )
+                for p in data["people"]
+            ]
+            segments = [Segment(**{**s, "scores": tuple(s["scores"])}) for s in data["segments"]]
+            return cls(
+                media=dict(data["media"]),
+                labels=tuple(data["labels"]),
+                people=people,
+                segments=segments,
+                events=[Event(**e) for e in data["events"]],
+                warnings=list(data["warnings"]),
+                model=dict(data.get("model", {})),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise TimelineError(
+                source, f"is damaged ({error})", "Analyse the recording again"
+            ) from error
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The timeline as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, source: str | Path = "timeline") -> Timeline:
+        """Read :meth:`to_json`'s text.
+
+        Raises:
+            TimelineError: if the text is not a timeline.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise TimelineError(source, f"is not JSON ({error})") from error
+        return cls.from_dict(data, source)
+
+
+def order_segments(segments: Sequence[Segment]) -> list[Segment]:
+    """Order by start, then modality (face, voice, fused), then person (nobody last)."""
+    rank = {m: i for i, m in enumerate(MODALITIES)}
+    return sorted(
+        segments, key=lambda s: (s.start, rank[s.modality], s.person is None, s.person or 0)
+    )

@@ -1,0 +1,139 @@
+"""Recipes: TOML files that say what to train, on what, and how; typed, so a typo is an error.
+
+A task adds itself with one decorator::
+
+    class MyRecipe(RecipeBase):
+        data: DataSettings = DataSettings()
+
+    @register_task("my_task", MyRecipe)
+    def train_my_task(recipe: MyRecipe, data_root: Path, out: Path) -> None: ...
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from aver.errors import RecipeError
+
+
+class Settings(BaseModel):
+    """Base of every settings table: unknown keys are refused, values are fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecipeBase(Settings):
+    """What every recipe carries.
+
+    Attributes:
+        task: registered name of the task.
+        name: name of the result (weights, tables).
+        description: one or two sentences for the table and the card.
+        seed: seed of every random draw.
+    """
+
+    task: str
+    name: str
+    description: str = ""
+    seed: int = 0
+
+
+TaskFunction = Callable[[Any, Path, Path], None]
+AnyTask = TypeVar("AnyTask", bound=TaskFunction)
+
+_TASKS: dict[str, tuple[type[RecipeBase], TaskFunction]] = {}
+
+# Where tasks live: a name is imported only when a recipe asks for it, because tasks import torch.
+_HOMES: dict[str, str] = {
+    "face_expression": "aver.training.face_expression",
+    "voice_expression": "aver.training.voice_expression",
+    "voice_expression_folds": "aver.training.voice_folds",
+    "voice_expression_corpora": "aver.training.voice_corpora",
+    "mater": "aver.training.mater",
+}
+
+
+def register_task(name: str, schema: type[RecipeBase]) -> Callable[[AnyTask], AnyTask]:
+    """Register the decorated function as the task *name*, with *schema* as its recipe's type."""
+
+    def keep(function: AnyTask) -> AnyTask:
+        _TASKS[name] = (schema, function)
+        return function
+
+    return keep
+
+
+def task_names() -> list[str]:
+    """Names of all known tasks."""
+    return sorted({*_HOMES, *_TASKS})
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known))}"
+
+
+def find_task(name: str, source: str | Path = "recipe") -> tuple[type[RecipeBase], TaskFunction]:
+    """The recipe type and the function of the task *name*.
+
+    Raises:
+        RecipeError: if there is no such task.
+    """
+    if name not in _TASKS and name in _HOMES:
+        import_module(_HOMES[name])
+    if name not in _TASKS:
+        raise RecipeError(source, f"there is no task '{name}'", _nearest(name, task_names()))
+    return _TASKS[name]
+
+
+def load_recipe(path: str | Path) -> tuple[RecipeBase, TaskFunction]:
+    """Read and check a recipe file.
+
+    Raises:
+        RecipeError: if the file cannot be read, is not TOML, names an unknown task or key (the
+            message names the nearest known one), or holds a value out of range.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(path, f"cannot be read ({error.strerror})", "Check the path") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(path, "is not UTF-8 text", "Is it a recipe?") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(path, f"is not TOML ({error})", "Mend that line") from error
+    if not isinstance(table.get("task"), str):
+        raise RecipeError(path, "names no task", f"Add task = one of {', '.join(task_names())}")
+    schema, function = find_task(table["task"], path)
+    try:
+        return schema.model_validate(table), function
+    except ValidationError as error:
+        raise RecipeError(path, "; ".join(_explain(error, schema)), "") from error
+
+
+def _explain(error: ValidationError, schema: type[BaseModel]) -> Iterator[str]:
+    """One sentence for each problem pydantic found."""
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = list(_fields_at(schema, item["loc"][:-1]))
+            yield f"unknown key '{where}' ({_nearest(str(item['loc'][-1]), known)})"
+        else:
+            yield f"'{where}': {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _fields_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> Mapping[str, Any]:
+    current: Any = schema
+    for part in location:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            return {}
+        current = field.annotation
+    return getattr(current, "model_fields", {})
