@@ -37,9 +37,7 @@ class AverError(Exception):
         return (_rebuild, (type(self), self.problem, self.advice, self.subject))
 
 
-def _rebuild(
-    kind: type[AverError], problem: str, advice: str, subject: str | None
-) -> AverError:
+def _rebuild(kind: type[AverError], problem: str, advice: str, subject: str | None) -> AverError:
     error = AverError.__new__(kind)
     AverError.__init__(error, problem, advice, subject=subject)
     return error

@@ -151,9 +151,7 @@ class Timeline:
             for i, score in enumerate(segment.scores):
                 row[i] += weight * score
         return {
-            person: dict(
-                zip(self.labels, (v / weights[person] for v in row), strict=True)
-            )
+            person: dict(zip(self.labels, (v / weights[person] for v in row), strict=True))
             for person, row in sums.items()
             if weights[person] > 0
         }
