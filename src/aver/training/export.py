@@ -1,0 +1,158 @@
+"""From a trained torch network to one small ONNX file, with the parity of the two checked.
+
+Weights are stored as int8 with one scale an output channel and expanded to float32 when the file
+is loaded (`Cast` and `Mul` nodes on constants, which ONNX Runtime folds at load). Arithmetic
+stays float32: the rounding is done in torch first, so the torch network with the rounded weights
+and the file agree to float precision.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from aver.errors import ModelError
+
+# Below this many values a tensor is kept as it is: biases, norms, small filters.
+SMALLEST_ROUNDED = 2048
+
+
+def round_weights(module: nn.Module) -> nn.Module:
+    """A copy of *module* whose linear and convolution weights lie on an int8 grid.
+
+    Each output channel has its own step, its greatest absolute weight / 127.
+    """
+    rounded = deepcopy(module).eval()
+    for part in rounded.modules():
+        weight = getattr(part, "weight", None)
+        if not isinstance(part, nn.Linear | nn.modules.conv._ConvNd) or weight is None:
+            continue
+        if weight.numel() < SMALLEST_ROUNDED:
+            continue
+        with torch.no_grad():
+            flat = weight.reshape(weight.shape[0], -1)
+            step = (flat.abs().amax(dim=1) / 127.0).clamp(min=1e-12)
+            shape = (-1, *[1] * (weight.ndim - 1))
+            weight.copy_((weight / step.reshape(shape)).round() * step.reshape(shape))
+    return rounded
+
+
+def _to_int8(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """int8 values and per-channel steps if *values* lie on such a grid along *axis*, else None."""
+    others = tuple(i for i in range(values.ndim) if i != axis)
+    step = np.maximum(np.abs(values).max(axis=others, keepdims=True) / 127.0, 1e-12)
+    whole = np.round(values / step)
+    if np.abs(whole * step - values).max() > 1e-6 * max(np.abs(values).max(), 1e-12):
+        return None
+    return whole.astype(np.int8), step.astype(np.float32)
+
+
+def store_as_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store every large float32 initializer that lies on an int8 grid as int8, Cast and Mul."""
+    graph = model.graph
+    first_nodes: list[onnx.NodeProto] = []
+    for tensor in list(graph.initializer):
+        if tensor.data_type != TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.ndim < 2 or values.size < SMALLEST_ROUNDED:
+            continue
+        found = _to_int8(values, 0) or _to_int8(values, values.ndim - 1)
+        if found is None:
+            continue
+        whole, step = found
+        name = tensor.name
+        graph.initializer.remove(tensor)
+        graph.initializer.extend(
+            [
+                numpy_helper.from_array(whole, f"{name}.int8"),
+                numpy_helper.from_array(step, f"{name}.step"),
+            ]
+        )
+        first_nodes += [
+            helper.make_node("Cast", [f"{name}.int8"], [f"{name}.cast"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}.cast", f"{name}.step"], [name]),
+        ]
+    kept = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*first_nodes, *kept])
+    return model
+
+
+def export_onnx(
+    module: nn.Module,
+    example: Sequence[Tensor],
+    path: str | Path,
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    metadata: Mapping[str, str] | None = None,
+    tolerance: float = 1e-4,
+) -> nn.Module:
+    """Write *module* to *path* as ONNX with int8-stored weights; return what the file computes.
+
+    Args:
+        module: the trained network.
+        example: its positional inputs; the first axis of each is the batch, at least 2 long.
+        path: the file to write (written beside, then renamed).
+        inputs: names of the inputs.
+        outputs: names of the outputs.
+        metadata: text entries kept in the file.
+        tolerance: greatest absolute difference between the file and the returned network.
+
+    Returns:
+        The copy of *module* with rounded weights.
+
+    Raises:
+        ModelError: if file and network differ by more than *tolerance*.
+    """
+    path = Path(path)
+    rounded = round_weights(module)
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.onnx.export(
+        rounded,
+        tuple(example),
+        dynamo=True,
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_shapes=tuple({0: batch} for _ in example),
+        opset_version=18,
+        verbose=False,
+    )
+    assert program is not None
+    model = store_as_int8(program.model_proto)
+    for key, value in (metadata or {}).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.checker.check_model(model)
+    difference = parity(model.SerializeToString(), rounded, example)
+    if difference > tolerance:
+        raise ModelError(path, f"ONNX differs from torch by {difference:.2g} (> {tolerance:g})")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(model.SerializeToString())
+    beside.replace(path)
+    return rounded
+
+
+def parity(model: str | Path | bytes, module: nn.Module, example: Sequence[Tensor]) -> float:
+    """Greatest absolute difference between an ONNX file's outputs and *module*'s on *example*."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model), providers=["CPUExecutionProvider"]
+    )
+    names = [entry.name for entry in session.get_inputs()]
+    theirs = session.run(None, {n: x.numpy() for n, x in zip(names, example, strict=True)})
+    with torch.no_grad():
+        ours = module(*example)
+    ours = (ours,) if isinstance(ours, Tensor) else tuple(ours)
+    return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(ours, theirs, strict=True))
