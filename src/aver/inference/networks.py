@@ -1,0 +1,109 @@
+"""The ONNX networks of the analysis, loaded once and run on the CPU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aver.errors import ModelError
+
+Floats = NDArray[np.float32]
+
+
+def open_session(path: str | Path, threads: int = 1) -> Any:
+    """An ONNX Runtime session on the CPU, without the growing memory arena.
+
+    Raises:
+        ModelError: if the file is missing or damaged.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exception classes are not importable by name
+        raise ModelError(path, f"cannot be loaded ({str(error).splitlines()[0]})") from error
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Probabilities over the last axis of ``logits / temperature``."""
+    scaled = (logits - logits.max(axis=-1, keepdims=True)) / temperature
+    powers = np.exp(scaled)
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+class FusionNetwork:
+    """MATER as an ONNX file: windows of face and voice in, three calibrated distributions out.
+
+    The file's metadata carries the labels (JSON list) and one temperature an output, fitted on
+    held-out data.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 1):
+        self.path = Path(path)
+        self._session = open_session(path, threads)
+        inputs = {entry.name: entry.shape for entry in self._session.get_inputs()}
+        expected = {"face", "face_mask", "voice", "voice_mask"}
+        if set(inputs) != expected:
+            raise ModelError(
+                path,
+                f"has inputs {sorted(inputs)}, a fusion network has {sorted(expected)}",
+                "Export it with a fusion recipe",
+            )
+        self.windows = int(inputs["face"][1])
+        self.dimensions = int(inputs["face"][2])
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        try:
+            self.labels = tuple(json.loads(metadata["labels"]))
+            self.temperatures = {
+                name: float(metadata.get(f"temperature_{name}", "1"))
+                for name in ("fused", "face", "voice")
+            }
+        except (KeyError, ValueError) as error:
+            raise ModelError(
+                path, f"lacks its metadata ({error})", "Export it with a fusion recipe"
+            ) from error
+        self.metadata: dict[str, str] = dict(metadata)
+
+    def __call__(
+        self,
+        face: Floats,
+        face_mask: NDArray[np.bool_],
+        voice: Floats,
+        voice_mask: NDArray[np.bool_],
+    ) -> dict[str, Floats]:
+        """Probabilities.
+
+        Args:
+            face: (batch, windows, dimensions).
+            face_mask: (batch, windows), True where there is a face.
+            voice: (batch, windows, dimensions).
+            voice_mask: (batch, windows).
+
+        Returns:
+            ``fused``, ``face``, ``voice``, each (batch, classes), rows summing to 1.
+        """
+        fused, of_face, of_voice = self._session.run(
+            ["fused", "face_logits", "voice_logits"],
+            {"face": face, "face_mask": face_mask, "voice": voice, "voice_mask": voice_mask},
+        )
+        # A fused distribution with one modality alone is that modality's own, and is calibrated
+        # as such.
+        temperature = np.where(
+            face_mask.any(1) & voice_mask.any(1),
+            self.temperatures["fused"],
+            np.where(face_mask.any(1), self.temperatures["face"], self.temperatures["voice"]),
+        )[:, None]
+        return {
+            "fused": softmax(fused / temperature),
+            "face": softmax(of_face, self.temperatures["face"]),
+            "voice": softmax(of_voice, self.temperatures["voice"]),
+        }

@@ -1,0 +1,70 @@
+"""Settings of the analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aver.errors import SettingError
+from aver.media import MediaLimits
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """How a recording is analysed.
+
+    Attributes:
+        context: ``centred`` scores a window from the windows around it (needs two seconds of
+            what follows), ``trailing`` from those before it (for live use).
+        frames_per_second: frames looked at in a second of recording, at most.
+        max_side: frames are scaled down so that their longer side is at most this many pixels.
+        detector: ``auto`` (YuNet when the model cache has it, else dlib), ``yunet`` or ``dlib``.
+        detections_per_second: how often faces are looked for anew; between, they are tracked.
+        picture: look at the picture.
+        sound: listen to the sound.
+        threads: threads of each network.
+        thumbnails: thumbnails kept of a person.
+        min_seconds_seen: people seen for less are left out as likely false detections (not in
+            a still picture, nor in a recording shorter than four times that).
+        weak_score: a distribution whose highest score is below this is flagged weak.
+        weak_quality: a face of lower quality, in [0, 1], is flagged weak.
+        limits: what is refused.
+        face_network: name or path of the face network.
+        voice_network: name or path of the voice network.
+        fusion_network: name or path of the fusion network.
+    """
+
+    context: Literal["centred", "trailing"] = "centred"
+    frames_per_second: float = 10.0
+    max_side: int = 640
+    detector: str = "auto"
+    detections_per_second: float | None = None
+    picture: bool = True
+    sound: bool = True
+    threads: int = 1
+    thumbnails: int = 4
+    min_seconds_seen: float = 1.0
+    weak_score: float = 0.35
+    weak_quality: float = 0.25
+    limits: MediaLimits = field(default_factory=MediaLimits)
+    face_network: str = "face_expression"
+    voice_network: str = "voice_expression"
+    fusion_network: str = "mater"
+
+    def __post_init__(self) -> None:
+        if not self.picture and not self.sound:
+            raise SettingError("picture", "picture and sound are both off", "Leave one on")
+        if self.context not in ("centred", "trailing"):
+            raise SettingError("context", f"is {self.context!r}", "Use centred or trailing")
+        if not 0 < self.frames_per_second <= 120:
+            raise SettingError("frames_per_second", "is not in (0, 120]", "Use about 10")
+        if self.max_side < 64:
+            raise SettingError("max_side", "is below 64 pixels", "Use about 640")
+        if self.threads < 1:
+            raise SettingError("threads", "is below 1", "Use 1 or more")
+        if self.thumbnails < 0:
+            raise SettingError("thumbnails", "is negative", "Use 0 or more")
+
+
+WINDOW_SECONDS = 0.5
+"""Length of a window; the shipped voice network takes windows of this length (MATER 2.1)."""
