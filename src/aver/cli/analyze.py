@@ -1,0 +1,217 @@
+"""`aver analyze`: recordings in, timelines out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aver.errors import AverError, OutputError, one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from aver.inference.analyze import Analyzer
+
+
+def analyze(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Recordings, folders or patterns.", metavar="INPUT...")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results.", file_okay=False)
+    ] = Path("aver-results"),
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format", "-f", help="Comma-separated: html, json, csv, parquet, vtt, eaf, textgrid."
+        ),
+    ] = "html,json",
+    detector: Annotated[str, typer.Option(help="Face detector: auto, yunet or dlib.")] = "auto",
+    frames_per_second: Annotated[
+        float, typer.Option(help="Frames looked at in a second of recording.")
+    ] = 10.0,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Listen only.")] = False,
+    no_sound: Annotated[bool, typer.Option("--no-sound", help="Look only.")] = False,
+    skip_done: Annotated[
+        bool, typer.Option("--skip-done", help="Skip inputs whose result files are there already.")
+    ] = False,
+    threads: Annotated[int, typer.Option(help="Threads of each network.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No tables, no progress.")] = False,
+) -> None:
+    """Score the emotion that faces and voices express, window by window.
+
+    Writes one file a format and input, named after the input, and shows a table. One bad input
+    never stops the others. Exit code: 0 all done, 1 some inputs failed, 2 wrong usage.
+    """
+    from rich.console import Console
+
+    from aver.cli.inputs import expand
+
+    wanted = _formats(formats)
+    console, errors = Console(), Console(stderr=True)
+    paths, problems = expand(inputs)
+    failures = [str(p) for p in problems]
+    done = 0
+    if paths:
+        settings = _settings(detector, frames_per_second, no_picture, no_sound, threads)
+        _check_folder(out)
+        done = _analyze_all(paths, settings, out, wanted, skip_done, quiet, console, failures)
+    for failure in failures:
+        errors.print(f"[red]failed[/] {_plain(failure)}", soft_wrap=True, highlight=False)
+    if done and not quiet:
+        console.print(f"Results of {done} recording(s) are in {_plain(str(out))}", highlight=False)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _analyze_all(
+    paths: list[Path],
+    settings: object,
+    out: Path,
+    wanted: list[str],
+    skip_done: bool,
+    quiet: bool,
+    console: Console,
+    failures: list[str],
+) -> int:
+    from aver.inference.analyze import Analyzer, AnalysisSettings
+    from aver.report import output_stem
+
+    assert isinstance(settings, AnalysisSettings)
+    analyzer: Analyzer | None = None
+    taken: set[str] = set()
+    done = 0
+    with _progress(console, quiet or not console.is_terminal) as progress:
+        overall = progress.add_task("recordings", total=len(paths), visible=len(paths) > 1)
+        for path in paths:
+            stem = output_stem(path, taken)
+            if skip_done and all((out / f"{stem}.{_suffix(f)}").exists() for f in wanted):
+                progress.advance(overall)
+                continue
+            analyzer = analyzer or Analyzer(settings)
+            try:
+                _analyze_one(analyzer, path, out, stem, wanted, progress, console, quiet)
+                done += 1
+            except AverError as error:
+                failures.append(str(error))
+            except MemoryError:
+                failures.append(f"{one_line(path)}: needs more memory than there is. Cut it.")
+            except Exception as error:
+                # A bug, or a library's: one input's trouble must not end a batch of thousands.
+                failures.append(
+                    f"{one_line(path)}: unexpected {type(error).__name__} "
+                    f"({one_line(error)}). Please report it with this line."
+                )
+            progress.advance(overall)
+    return done
+
+
+def _analyze_one(
+    analyzer: Analyzer,
+    path: Path,
+    out: Path,
+    stem: str,
+    wanted: list[str],
+    progress: Progress,
+    console: Console,
+    quiet: bool,
+) -> None:
+    from aver.cli.table import render
+    from aver.report import write_all
+
+    task = progress.add_task(_plain(one_line(path.name)), total=None)
+
+    def show(seconds: float, duration: float | None) -> None:
+        progress.update(task, completed=seconds, total=max(duration, seconds) if duration else None)
+
+    try:
+        timeline = analyzer.analyze(path, progress=show)
+        written = write_all(timeline, out, stem, wanted)
+    finally:
+        progress.remove_task(task)
+    if not quiet:
+        console.rule(_plain(one_line(path.name)), align="left", style="dim")
+        console.print(render(timeline))
+        names = ", ".join(one_line(p) for p in written)
+        console.print(f"written: {_plain(names)}", highlight=False, soft_wrap=True, style="dim")
+
+
+def _progress(console: Console, disable: bool) -> Progress:
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=disable,
+        transient=True,
+    )
+
+
+def _formats(text: str) -> list[str]:
+    from aver.report import FORMATS
+
+    wanted = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in FORMATS]
+    if unknown or not wanted:
+        raise typer.BadParameter(
+            f"{', '.join(unknown) or 'empty'}; known: {', '.join(FORMATS)}", param_hint="--format"
+        )
+    return list(dict.fromkeys(wanted))
+
+
+def _suffix(name: str) -> str:
+    from aver.report import FORMATS
+
+    return str(FORMATS[name])
+
+
+def _settings(
+    detector: str, frames_per_second: float, no_picture: bool, no_sound: bool, threads: int
+) -> object:
+    from aver.inference.settings import AnalysisSettings
+
+    if detector not in ("auto", "yunet", "dlib"):
+        raise typer.BadParameter(f"{detector}; known: auto, yunet, dlib", param_hint="--detector")
+    try:
+        return AnalysisSettings(
+            detector=detector,
+            frames_per_second=frames_per_second,
+            picture=not no_picture,
+            sound=not no_sound,
+            threads=threads,
+        )
+    except AverError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse an output folder that cannot be written before any work is done."""
+    import os
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            out, f"cannot be made ({error.strerror})", "Choose another folder with --out"
+        ) from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise OutputError(out, "cannot be written", "Choose another folder with --out")
+
+
+def _plain(text: str) -> str:
+    """Text that rich shows as it is, square brackets included."""
+    from rich.markup import escape
+
+    return escape(text)
