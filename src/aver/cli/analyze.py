@@ -77,7 +77,7 @@ def _analyze_all(
     console: Console,
     failures: list[str],
 ) -> int:
-    from aver.inference.analyze import Analyzer, AnalysisSettings
+    from aver.inference.analyze import AnalysisSettings, Analyzer
     from aver.report import output_stem
 
     assert isinstance(settings, AnalysisSettings)
