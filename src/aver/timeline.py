@@ -7,6 +7,8 @@ A :class:`Timeline` is plain data: no network, no file handle. Its JSON form car
 from __future__ import annotations
 
 import json
+import math
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 SCHEMA = "aver.timeline/1"
 Modality = Literal["face", "voice", "fused"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+ROW_COLUMNS = ("file", "start", "end", "person", "modality", "label", "score", "weak")
+"""Columns of the table form, before one column per label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ class Timeline:
     model: dict[str, Any] = field(default_factory=dict)
 
     def select(
-        self, *, person: int | None | Literal["any"] = "any", modality: Modality | None = None
+        self, *, person: int | Literal["any"] | None = "any", modality: Modality | None = None
     ) -> list[Segment]:
         """Segments of one person and/or one modality, in time order."""
         return [
@@ -157,8 +161,10 @@ class Timeline:
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One flat row a segment: file, start, end, person, modality, label, score, weak, scores."""
-        file = self.media.get("path") or self.media.get("name", "")
+        """One flat row a segment: :data:`ROW_COLUMNS`, then one score per label."""
+        file = str(self.media.get("path") or self.media.get("name") or "")
+        # A name that is not valid UTF-8 cannot stand in a table; its stray bytes are spelled out.
+        file = file.encode("utf-8", "backslashreplace").decode("utf-8")
         for s in self.segments:
             row: dict[str, Any] = {
                 "file": file,
@@ -180,18 +186,15 @@ class Timeline:
         """
         import pandas as pd
 
-        columns = ["file", "start", "end", "person", "modality", "label", "score", "weak"]
-        frame = pd.DataFrame(list(self.rows()), columns=[*columns, *self.labels])
+        frame = pd.DataFrame(list(self.rows()), columns=[*ROW_COLUMNS, *self.labels])
         for name in ("start", "end"):
             seconds = frame[name].astype("float64")
             frame[name] = pd.to_timedelta((seconds * 1e9).round().astype("int64"), unit="ns")
-        frame["person"] = frame["person"].astype("Int64")
-        return frame.set_index(["file", "start", "end"])
+        types = {"file": "string", "person": "Int64", "modality": "string", "label": "string"}
+        types |= {"score": "float64", "weak": "bool", **dict.fromkeys(self.labels, "float64")}
+        return frame.astype(types).set_index(["file", "start", "end"])
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form as plain Python objects (thumbnails as base64 text)."""
-        from base64 import b64encode
-
+    def _dict_head(self) -> dict[str, Any]:
         people = []
         for person in self.people:
             entry = asdict(person)
@@ -201,34 +204,68 @@ class Timeline:
             people.append(entry)
         return {
             "schema": SCHEMA,
-            "media": self.media,
+            "media": _plain(self.media),
             "labels": list(self.labels),
-            "model": self.model,
+            "model": _plain(self.model),
             "people": people,
-            "segments": [
-                {
-                    "start": s.start,
-                    "end": s.end,
-                    "person": s.person,
-                    "modality": s.modality,
-                    "scores": [round(v, 5) for v in s.scores],
-                    "weak": s.weak,
-                }
-                for s in self.segments
-            ],
-            "events": [asdict(e) for e in self.events],
-            "warnings": list(self.warnings),
         }
+
+    def _dict_segments(self) -> Iterator[dict[str, Any]]:
+        for s in self.segments:
+            yield {
+                "start": s.start,
+                "end": s.end,
+                "person": s.person,
+                "modality": s.modality,
+                "scores": [round(v, 5) for v in s.scores],
+                "weak": s.weak,
+            }
+
+    def _dict_tail(self) -> dict[str, Any]:
+        return {"events": [asdict(e) for e in self.events], "warnings": list(self.warnings)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form as plain Python objects (thumbnails as base64 text)."""
+        return {
+            **self._dict_head(),
+            "segments": list(self._dict_segments()),
+            **self._dict_tail(),
+        }
+
+    def iter_json(self) -> Iterator[str]:
+        """The JSON text in pieces, one line a segment, without a second copy in memory.
+
+        Raises:
+            ValueError: if a number is not finite; JSON has no such number.
+        """
+
+        def text(value: object) -> str:
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+        def members(values: Mapping[str, Any]) -> Iterator[str]:
+            for key, value in values.items():
+                if isinstance(value, list) and value and isinstance(value[0], dict):
+                    lines = ",\n".join(text(entry) for entry in value)
+                    yield f"{text(key)}: [\n{lines}\n]"
+                else:
+                    yield f"{text(key)}: {text(value)}"
+
+        yield "{\n" + "".join(f"{member},\n" for member in members(self._dict_head()))
+        yield '"segments": ['
+        separator = "\n"
+        for segment in self._dict_segments():
+            yield separator + text(segment)
+            separator = ",\n"
+        yield "\n],\n" if self.segments else "],\n"
+        yield ",\n".join(members(self._dict_tail())) + "\n}\n"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str | Path = "timeline") -> Timeline:
-        """Read the JSON form back.
+        """Read the JSON form back; keys that this version does not know are ignored.
 
         Raises:
             TimelineError: if *data* is not a timeline, or of a schema this version does not know.
         """
-        from base64 import b64decode
-
         schema = data.get("schema") if isinstance(data, Mapping) else None
         if schema != SCHEMA:
             raise TimelineError(
@@ -237,36 +274,28 @@ class Timeline:
                 "Analyse the recording again, or install the aver version that wrote it",
             )
         try:
-            people = [
-                Person(
-                    **{
-                        **p,
-                        "thumbnails": tuple(
-                            Thumbnail(**{**t, "jpeg": b64decode(t["jpeg"])})
-                            for t in p["thumbnails"]
-                        ),
-                    }
-                )
-                for p in data["people"]
-            ]
-            segments = [Segment(**{**s, "scores": tuple(s["scores"])}) for s in data["segments"]]
+            labels = tuple(str(label) for label in data["labels"])
             return cls(
                 media=dict(data["media"]),
-                labels=tuple(data["labels"]),
-                people=people,
-                segments=segments,
-                events=[Event(**e) for e in data["events"]],
-                warnings=list(data["warnings"]),
+                labels=labels,
+                people=[_person(entry) for entry in data["people"]],
+                segments=[_segment(entry, len(labels)) for entry in data["segments"]],
+                events=[
+                    Event(float(e["start"]), float(e["end"]), str(e["label"]), float(e["score"]))
+                    for e in data["events"]
+                ],
+                warnings=[str(warning) for warning in data["warnings"]],
                 model=dict(data.get("model", {})),
             )
         except (KeyError, TypeError, ValueError) as error:
+            problem = f"{error} is missing" if isinstance(error, KeyError) else error
             raise TimelineError(
-                source, f"is damaged ({error})", "Analyse the recording again"
+                source, f"is damaged ({problem})", "Analyse the recording again"
             ) from error
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The timeline as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, source: str | Path = "timeline") -> Timeline:
@@ -277,9 +306,60 @@ class Timeline:
         """
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise TimelineError(source, f"is not JSON ({error})") from error
         return cls.from_dict(data, source)
+
+
+def _plain(value: Any) -> Any:
+    """*value* in JSON's own types: paths become text, numbers that are not finite become None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if callable(getattr(value, "item", None)):  # a number of numpy's
+        return _plain(value.item())
+    return str(value)
+
+
+def _person(entry: Mapping[str, Any]) -> Person:
+    return Person(
+        id=int(entry["id"]),
+        first_seen=float(entry["first_seen"]),
+        last_seen=float(entry["last_seen"]),
+        seconds_seen=float(entry["seconds_seen"]),
+        quality=float(entry["quality"]),
+        thumbnails=tuple(
+            Thumbnail(
+                time=float(t["time"]),
+                label=str(t["label"]),
+                score=float(t["score"]),
+                jpeg=b64decode(t["jpeg"], validate=True),
+            )
+            for t in entry.get("thumbnails", ())
+        ),
+    )
+
+
+def _segment(entry: Mapping[str, Any], labels: int) -> Segment:
+    scores = tuple(float(score) for score in entry["scores"])
+    if len(scores) != labels or not all(map(math.isfinite, scores)):
+        raise ValueError(f"{len(scores)} scores for {labels} labels, or one is not a number")
+    if entry["modality"] not in MODALITIES:
+        raise ValueError(f"modality {entry['modality']!r}")
+    person = entry["person"]
+    return Segment(
+        start=float(entry["start"]),
+        end=float(entry["end"]),
+        person=None if person is None else int(person),
+        modality=entry["modality"],
+        scores=scores,
+        weak=bool(entry.get("weak", False)),
+    )
 
 
 def order_segments(segments: Sequence[Segment]) -> list[Segment]:

@@ -1,0 +1,59 @@
+"""One plain sentence per person. The words speak of expressed emotion, never of feelings."""
+
+from __future__ import annotations
+
+from aver.report.runs import clock, duration_of, leading_modality, tracks, without_overlap
+from aver.timeline import Modality, Segment, Timeline
+
+CLEAR = 1.6
+"""A mean score below this many times chance (one over the number of labels) is no clear lead."""
+
+
+def describe(timeline: Timeline) -> list[str]:
+    """Sentences that sum a timeline up, one per person and one for voices that belong to nobody.
+
+    For example ``Person 1 mostly shows happy (mean 0.62), strongest at 0:07.`` Means are over
+    windows, weighted by their length, weak ones by half. An empty timeline gets one sentence that
+    says so.
+    """
+    sentences = [
+        _sentence(timeline, person, by_modality) for person, by_modality in tracks(timeline).items()
+    ]
+    return sentences or ["No face and no voice was found, so there is nothing to score."]
+
+
+def _sentence(
+    timeline: Timeline, person: int | None, by_modality: dict[Modality, list[Segment]]
+) -> str:
+    modality = leading_modality(by_modality)
+    subject = "A voice that belongs to nobody in view" if person is None else f"Person {person}"
+    if modality is None:
+        return f"{subject} was seen too briefly for a score."
+    segments = by_modality[modality]
+    means = timeline.summary(modality)[person]
+    label = max(means, key=means.__getitem__)
+    index = timeline.labels.index(label)
+    firm = [s for s in segments if not s.weak] or segments
+    strongest = max(firm, key=lambda s: s.scores[index])
+    # One window of a second is not "at 0:07" of anything.
+    single = len(segments) == 1 and duration_of(timeline) <= segments[0].end
+    where = "" if single else f", strongest at {clock(strongest.start)}"
+    verb = "sounds" if person is None or modality == "voice" else "shows"
+    carries = "shows" if verb == "shows" else "carries"
+    if means[label] < CLEAR / len(timeline.labels):
+        core = f"{carries} no clear expression; {label} leads (mean {means[label]:.2f})"
+    elif _share(segments, index) >= 0.5:
+        core = f"mostly {verb} {label} (mean {means[label]:.2f}){where}"
+    else:
+        core = f"{verb} {label} more than anything else (mean {means[label]:.2f}){where}"
+    weak = sum(e - s for s, e, window in without_overlap(segments) if window.weak)
+    total = sum(e - s for s, e, _ in without_overlap(segments))
+    caution = "; the evidence is mostly weak" if total and weak / total > 0.5 else ""
+    return f"{subject} {core}{caution}."
+
+
+def _share(segments: list[Segment], label: int) -> float:
+    """Part of the time in which *label* is the strongest, in [0, 1]."""
+    windows = without_overlap(segments)
+    total = sum(end - start for start, end, _ in windows)
+    return sum(e - s for s, e, w in windows if w.best == label) / total if total else 0.0
