@@ -75,7 +75,7 @@ _ALL = (
         size=317_466,
         sha256="25a606a145a5b6d7271ae138fbd00eba91dad8b83222ae3f2c7ecd0f4a7b0e31",
         url="https://raw.githubusercontent.com/ShiqiYu/libfacedetection.train/"
-        "47198234de8c4646961e46159e02af5b06021a78/onnx/yunet_n_640_640.onnx",
+        "master/onnx/yunet_n_640_640.onnx",
     ),
     Model(
         name="sface",
