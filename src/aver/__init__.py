@@ -16,7 +16,7 @@ from aver._version import __version__
 
 if TYPE_CHECKING:
     from aver.errors import AverError as AverError
-    from aver.inference.analyze import AnalysisSettings as AnalysisSettings
+    from aver.inference.settings import AnalysisSettings as AnalysisSettings
     from aver.inference.analyze import analyze as analyze
     from aver.inference.analyze import stream as stream
     from aver.timeline import Timeline as Timeline
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "analyze": "aver.inference.analyze",
     "stream": "aver.inference.analyze",
-    "AnalysisSettings": "aver.inference.analyze",
+    "AnalysisSettings": "aver.inference.settings",
     "Timeline": "aver.timeline",
     "AverError": "aver.errors",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from aver.faces import DetectorName
     from aver.inference.analyze import Analyzer
 
 
@@ -77,7 +78,8 @@ def _analyze_all(
     console: Console,
     failures: list[str],
 ) -> int:
-    from aver.inference.analyze import AnalysisSettings, Analyzer
+    from aver.inference.analyze import Analyzer
+    from aver.inference.settings import AnalysisSettings
     from aver.report import output_stem
 
     assert isinstance(settings, AnalysisSettings)
@@ -88,7 +90,7 @@ def _analyze_all(
         overall = progress.add_task("recordings", total=len(paths), visible=len(paths) > 1)
         for path in paths:
             stem = output_stem(path, taken)
-            if skip_done and all((out / f"{stem}.{_suffix(f)}").exists() for f in wanted):
+            if skip_done and all((out / f"{stem}{_suffix(f)}").exists() for f in wanted):
                 progress.advance(overall)
                 continue
             analyzer = analyzer or Analyzer(settings)
@@ -174,7 +176,7 @@ def _formats(text: str) -> list[str]:
 def _suffix(name: str) -> str:
     from aver.report import FORMATS
 
-    return str(FORMATS[name])
+    return FORMATS[name].extension
 
 
 def _settings(
@@ -186,7 +188,7 @@ def _settings(
         raise typer.BadParameter(f"{detector}; known: auto, yunet, dlib", param_hint="--detector")
     try:
         return AnalysisSettings(
-            detector=detector,
+            detector=cast("DetectorName", detector),
             frames_per_second=frames_per_second,
             picture=not no_picture,
             sound=not no_sound,

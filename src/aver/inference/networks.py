@@ -37,7 +37,7 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     """Probabilities over the last axis of ``logits / temperature``."""
     scaled = (logits - logits.max(axis=-1, keepdims=True)) / temperature
     powers = np.exp(scaled)
-    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 class FusionNetwork:

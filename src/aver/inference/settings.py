@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from aver.errors import SettingError
+from aver.faces import DetectorName, TrackerSettings
 from aver.media import MediaLimits
 
 
@@ -19,7 +20,7 @@ class AnalysisSettings:
         frames_per_second: frames looked at in a second of recording, at most.
         max_side: frames are scaled down so that their longer side is at most this many pixels.
         detector: ``auto`` (YuNet when the model cache has it, else dlib), ``yunet`` or ``dlib``.
-        detections_per_second: how often faces are looked for anew; between, they are tracked.
+        faces: how faces are looked for and followed.
         picture: look at the picture.
         sound: listen to the sound.
         threads: threads of each network.
@@ -37,8 +38,8 @@ class AnalysisSettings:
     context: Literal["centred", "trailing"] = "centred"
     frames_per_second: float = 10.0
     max_side: int = 640
-    detector: str = "auto"
-    detections_per_second: float | None = None
+    detector: DetectorName = "auto"
+    faces: TrackerSettings = field(default_factory=TrackerSettings)
     picture: bool = True
     sound: bool = True
     threads: int = 1
