@@ -44,7 +44,7 @@ not separate.
 Loader = Callable[[Path], "pd.DataFrame"]
 
 _LOADERS: dict[str, Loader] = {}
-_BUILT_IN: tuple[str, ...] = ("emogator", "esc10", "fer2013", "nemo", "ravdess")
+_BUILT_IN: tuple[str, ...] = ("crema_d", "emogator", "esc10", "fer2013", "nemo", "ravdess")
 
 
 def register_corpus(name: str) -> Callable[[Loader], Loader]:
