@@ -82,7 +82,7 @@ class DlibDetector:
 
     name = "dlib"
     keep_threshold = 0.35
-    face_side = 120
+    face_side = 115
     search_side = 640
 
     def __init__(self, threshold: float = 0.55):
@@ -139,8 +139,8 @@ class YuNetDetector:
     name = "yunet"
     advice = ""
     keep_threshold = 0.4
-    face_side = 72
-    search_side = 480
+    face_side = 64
+    search_side = 400
 
     def __init__(self, path: Path | None = None, threshold: float = 0.7):
         import cv2

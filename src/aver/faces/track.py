@@ -109,6 +109,11 @@ _CONTINUOUS = 0.65
 _PLAUSIBLE = 0.45
 _DETECTION_WEIGHT = 0.7  # the rest is where the flow put the face: steadier crops
 _REMEMBER_SECONDS = 2.0
+# Hair and shoulders reach this far around a face, in parts of its box.
+_BODY = 1.6
+# A face that comes out from behind another, or in from the edge, is given this long to be known.
+_UNSURE_SECONDS = 1.5
+_UNSURE = 0
 # So much below the likeness of a known person, a face that was followed is somebody else's.
 _STRANGE = 0.25
 
@@ -116,16 +121,18 @@ _STRANGE = 0.25
 @dataclass(eq=False)
 class _Track:
     number: int
-    person: int
     placement: Placement
     relative: Box
     score: float
     frontality: float
     template: NDArray[np.float32]  # appearance when last detected
     latest: NDArray[np.float32]  # appearance in the last picture
+    began_at: float
     detected_at: float
     looked_at: float
     remembered_at: float
+    pause: float  # seconds until the detector looks again
+    person: int = _UNSURE
     hits: int = 1
     missed: bool = False
     doubtful: bool = False
@@ -228,8 +235,7 @@ class FaceTracker:
         due = [
             track
             for track in self._tracks
-            if track.doubtful
-            or time - track.looked_at >= 1.0 / setting.detections_per_second - slack
+            if track.doubtful or time - track.looked_at >= track.pause - slack
         ]
         found = [d for track in due for d in self._look_again(image, track)]
         return distinct(found), due
@@ -243,14 +249,17 @@ class FaceTracker:
     def _look_again(self, image: Image, track: _Track) -> list[Detection]:
         """Detect in a cut-out around one track, resized so that its face suits the detector."""
         height, width = image.shape[:2]
-        half = 1.25 * track.placement.side
+        half = 1.15 * track.placement.side
         left = min(max(int(track.placement.x - half), 0), width - 1)
         top = min(max(int(track.placement.y - half), 0), height - 1)
         right = min(max(int(track.placement.x + half) + 1, left + 1), width)
         bottom = min(max(int(track.placement.y + half) + 1, top + 1), height)
         factor = min(self.detector.face_side / max(track.placement.side, 1.0), 2.5)
         part = image[top:bottom, left:right]
-        return self._detect(part, factor, left, top, self.detector.keep_threshold)
+        found = self._detect(part, factor, left, top, self.detector.keep_threshold)
+        # A face that the cut-out's own edge goes through is somebody else's, and only half there.
+        edges = (left > 0, top > 0, right < width, bottom < height)
+        return [d for d in found if not _crosses(d.box, (left, top, right, bottom), edges)]
 
     def _detect(
         self, image: Image, factor: float, left: int, top: int, threshold: float | None
@@ -260,7 +269,7 @@ class FaceTracker:
         height, width = image.shape[:2]
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
         if size != (width, height):
-            kind = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+            kind = cv2.INTER_AREA if factor < 0.6 else cv2.INTER_LINEAR
             image = cv2.resize(image, size, interpolation=kind)
         fx, fy = size[0] / width, size[1] / height
         found = []
@@ -289,19 +298,25 @@ class FaceTracker:
         for track in looked:
             if track.fresh is None:
                 track.missed, track.looked_at = True, time
+                track.pause = 1.0 / self.settings.detections_per_second
         self._tracks = [t for t in self._tracks if self._alive(t, image, time)]
         self._separate()
         for detection in detections:
             if id(detection) not in taken and detection.score >= self._birth_threshold:
                 self._begin(image, time, detection)
         for track in list(self._tracks):
-            if not track.missed and time - track.remembered_at >= _REMEMBER_SECONDS:
+            if track.person == _UNSURE:
+                if track.fresh is not None:
+                    self._decide(track, image, time)
+            elif not track.missed and time - track.remembered_at >= _REMEMBER_SECONDS:
                 self._remember(track, image, time)
 
     def _remember(self, track: _Track, image: Image, time: float) -> None:
         """Take another view of a person; a slow dissolve to somebody else shows here."""
-        descriptor = self._people.describe(image, track.placement)
         track.remembered_at = time
+        if not self._clear(track, image):
+            return
+        descriptor = self._people.describe(image, track.placement)
         alike = self._people.likeness(track.person, descriptor)
         if alike >= self.settings.same_person - _STRANGE:
             self._people.remember(track.person, descriptor)
@@ -309,6 +324,28 @@ class FaceTracker:
         track.person = self._people.recognise(descriptor, self._absent())
         self._count += 1
         track.number = self._count
+
+    def _clear(self, track: _Track, image: Image) -> bool:
+        """Whether the whole face is in the picture and nobody is in front of it."""
+        x, y, width, height = track.box
+        inside = x >= 0 and y >= 0 and x + width <= image.shape[1] and y + height <= image.shape[0]
+        mine = _grown(track.box, _BODY)
+        return inside and all(
+            overlap(mine, _grown(other.box, _BODY)) == 0
+            for other in self._tracks
+            if other is not track
+        )
+
+    def _decide(self, track: _Track, image: Image, time: float) -> None:
+        """Say who a new track is; wait a little where the view is poor and people are absent."""
+        absent = self._absent()
+        descriptor = self._people.describe(image, track.placement)
+        known = any(
+            self._people.likeness(p, descriptor) >= self.settings.same_person for p in absent
+        )
+        late = time - track.began_at >= _UNSURE_SECONDS
+        if known or late or not absent or self._clear(track, image):
+            track.person = self._people.recognise(descriptor, absent)
 
     def _absent(self) -> list[int]:
         present = {track.person for track in self._tracks}
@@ -332,6 +369,8 @@ class FaceTracker:
                 apart = distance(track.box, detection.box)
                 if shared < 0.1 and apart > (1.0 if track.doubtful else 0.5):
                     continue
+                if shared < 0.3 and not (track.doubtful or track.missed):
+                    continue  # the flow is sure where the face is
                 if seen is None:
                     seen = appearance(cut(image, self._place(detection), 48))
                 scores[i, j] = shared + max(0.0, 1 - apart) + correlation(track.template, seen)
@@ -348,7 +387,11 @@ class FaceTracker:
     def _renew(
         self, track: _Track, image: Image, time: float, detection: Detection, placement: Placement
     ) -> None:
-        if track.doubtful or overlap(track.box, detection.box) < 0.5:
+        agreement = overlap(track.box, detection.box)
+        shortest = 1.0 / self.settings.detections_per_second
+        stable = agreement > 0.8 and not track.doubtful and not track.missed
+        track.pause = min(track.pause * 1.5, 2 * shortest) if stable else shortest
+        if track.doubtful or agreement < 0.5:
             track.placement = placement
         else:
             track.placement = _between(track.placement, placement, _DETECTION_WEIGHT)
@@ -396,29 +439,30 @@ class FaceTracker:
         ):
             return
         placement = self._place(detection)
-        descriptor = self._people.describe(image, placement)
-        person = self._people.recognise(descriptor, self._absent())
         seen = appearance(cut(image, placement, 48))
         self._count += 1
-        self._tracks.append(
-            _Track(
-                number=self._count,
-                person=person,
-                placement=placement,
-                relative=relative_box(placement, detection.box),
-                score=detection.score,
-                frontality=pose(detection, placement.roll),
-                template=seen,
-                latest=seen,
-                detected_at=time,
-                looked_at=time,
-                remembered_at=time,
-            )
+        track = _Track(
+            number=self._count,
+            placement=placement,
+            relative=relative_box(placement, detection.box),
+            score=detection.score,
+            frontality=pose(detection, placement.roll),
+            template=seen,
+            latest=seen,
+            began_at=time,
+            detected_at=time,
+            looked_at=time,
+            remembered_at=time,
+            pause=1.0 / self.settings.detections_per_second,
         )
+        self._tracks.append(track)
+        self._decide(track, image, time)
 
     def _report(self, frame: Frame) -> list[FaceObservation]:
         observations = []
         for track in self._tracks:
+            if track.person == _UNSURE:
+                continue
             crop = cut(frame.image, track.placement, CROP_SIZE)
             score = track.score
             if track.missed:
@@ -438,6 +482,31 @@ class FaceTracker:
                 )
             )
         return observations
+
+
+def _crosses(
+    box: Box, region: tuple[int, int, int, int], edges: tuple[bool, bool, bool, bool]
+) -> bool:
+    """Whether *box* reaches an edge of *region* (left, top, right, bottom) that counts."""
+    room = 0.03 * box[3]
+    reached = (
+        box[0] < region[0] + room,
+        box[1] < region[1] + room,
+        box[0] + box[2] > region[2] - room,
+        box[1] + box[3] > region[3] - room,
+    )
+    return any(near and counts for near, counts in zip(reached, edges, strict=True))
+
+
+def _grown(box: Box, factor: float) -> Box:
+    """The box *factor* times as large about its centre."""
+    x, y, width, height = box
+    return (
+        x - (factor - 1) / 2 * width,
+        y - (factor - 1) / 2 * height,
+        factor * width,
+        factor * height,
+    )
 
 
 def _between(a: Placement, b: Placement, weight: float) -> Placement:
