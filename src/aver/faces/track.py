@@ -109,8 +109,8 @@ _CONTINUOUS = 0.65
 _PLAUSIBLE = 0.45
 _DETECTION_WEIGHT = 0.7  # the rest is where the flow put the face: steadier crops
 _REMEMBER_SECONDS = 2.0
-# Hair and shoulders reach this far around a face, in parts of its box.
-_BODY = 1.6
+# A face's own hair reaches this far around its box, in parts of it; a body before it this far.
+_HAIR, _BODY = 1.3, 2.2
 # A face that comes out from behind another, or in from the edge, is given this long to be known.
 _UNSURE_SECONDS = 1.5
 _UNSURE = 0
@@ -314,7 +314,7 @@ class FaceTracker:
     def _remember(self, track: _Track, image: Image, time: float) -> None:
         """Take another view of a person; a slow dissolve to somebody else shows here."""
         track.remembered_at = time
-        if not self._clear(track, image):
+        if not self._clear(track, image, _HAIR):
             return
         descriptor = self._people.describe(image, track.placement)
         alike = self._people.likeness(track.person, descriptor)
@@ -325,13 +325,13 @@ class FaceTracker:
         self._count += 1
         track.number = self._count
 
-    def _clear(self, track: _Track, image: Image) -> bool:
-        """Whether the whole face is in the picture and nobody is in front of it."""
+    def _clear(self, track: _Track, image: Image, reach: float) -> bool:
+        """Whether the whole face is in the picture and nobody within *reach* of it."""
         x, y, width, height = track.box
         inside = x >= 0 and y >= 0 and x + width <= image.shape[1] and y + height <= image.shape[0]
-        mine = _grown(track.box, _BODY)
+        mine = _grown(track.box, reach)
         return inside and all(
-            overlap(mine, _grown(other.box, _BODY)) == 0
+            overlap(mine, _grown(other.box, reach)) == 0
             for other in self._tracks
             if other is not track
         )
@@ -344,7 +344,7 @@ class FaceTracker:
             self._people.likeness(p, descriptor) >= self.settings.same_person for p in absent
         )
         late = time - track.began_at >= _UNSURE_SECONDS
-        if known or late or not absent or self._clear(track, image):
+        if known or late or not absent or self._clear(track, image, _BODY):
             track.person = self._people.recognise(descriptor, absent)
 
     def _absent(self) -> list[int]:
