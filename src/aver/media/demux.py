@@ -20,6 +20,45 @@ QUEUE_BYTES = 48 << 20
 QUEUE_PACKETS = 20_000
 """Most undecoded packets that wait for their window."""
 _RETRIES = 100
+_BREAKS = 0x0200  # AVFMT_TS_DISCONT: time stamps of this format may start anew within a file
+
+
+class TimeBreaks:
+    """Mends time stamps that start anew within a file, as in transport streams put end to end.
+
+    A stamp that goes back by more than ``BACK`` seconds, or forward by more than ``FORWARD``, is
+    taken for a new start that follows on the stream's last packet; all streams are moved by the
+    same time, so that they stay together.
+    """
+
+    BACK, FORWARD = 0.5, 10.0
+
+    def __init__(self) -> None:
+        self._due: dict[int, float] = {}
+        self._shift: dict[int, float] = {}
+        self._latest_shift = 0.0
+
+    def mend(self, packet: Any) -> None:
+        """Move the stamps of *packet*, which follows on those seen before."""
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None:
+            return
+        index, tick = packet.stream_index, float(packet.time_base)
+        time = stamp * tick
+        due, shift = self._due.get(index), self._shift.get(index, self._latest_shift)
+        if due is not None and not self._follows(time + shift, due):
+            shift = self._latest_shift
+            if not self._follows(time + shift, due):
+                shift = self._latest_shift = due - time
+        self._shift[index] = shift
+        self._due[index] = time + shift + (packet.duration or 0) * tick
+        if shift:
+            ticks = round(shift / tick)
+            packet.dts = None if packet.dts is None else packet.dts + ticks
+            packet.pts = None if packet.pts is None else packet.pts + ticks
+
+    def _follows(self, time: float, due: float) -> bool:
+        return -self.BACK <= time - due <= self.FORWARD
 
 
 class Demuxer:
@@ -31,6 +70,7 @@ class Demuxer:
         self._tracks = {track.index: track for track in tracks}
         self._streams = [recording.container.streams[track.index] for track in tracks]
         self._packets = recording.container.demux(self._streams)
+        self._breaks = TimeBreaks() if recording.container.format.flags & _BREAKS else None
         self._skip = 0
         self.delivered = dict.fromkeys(self._tracks, 0)
         self.damage = Damage()
@@ -59,6 +99,8 @@ class Demuxer:
             if self._skip:
                 self._skip -= 1
                 continue
+            if self._breaks is not None:
+                self._breaks.mend(packet)
             track.pending.append(packet)
             self.waiting_packets += 1
             self.waiting_bytes += packet.size

@@ -79,6 +79,8 @@ class SoundClock:
         self._running = False
         self.first: float | None = None
         self.end_index: int | None = None
+        self.gap_seconds = 0.0
+        self.gap_start = 0.0
 
     @property
     def end(self) -> float:
@@ -147,5 +149,8 @@ class SoundClock:
             return
         if self.first is None:
             self.first = index / SAMPLE_RATE
+        elif self.end_index is not None and index > self.end_index:
+            self.gap_start = self.gap_start if self.gap_seconds else self.end
+            self.gap_seconds += (index - self.end_index) / SAMPLE_RATE
         self._pieces.append((index, np.clip(sound, -1.0, 1.0)))
         self.end_index = index + len(sound)

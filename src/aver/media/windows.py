@@ -10,6 +10,7 @@ from aver.media.decode import Damage, PictureTrack, SoundTrack, Track
 from aver.media.demux import Decoding
 from aver.media.kinds import SAMPLE_RATE, MediaLimits, Window
 from aver.media.picture import FrameSampler
+from aver.media.sniff import is_animated_webp, why_unreadable
 from aver.media.source import Recording, open_recording
 
 _SLIVER_SECONDS = 1e-3
@@ -95,11 +96,7 @@ class _Reader:
     def _windows(self) -> Iterator[Window]:
         origin = self._decoding.start()
         if origin is None:
-            raise MediaError(
-                self._recording.path,
-                "nothing in it could be decoded",
-                "check that it plays in a media player; it may be damaged",
-            )
+            raise MediaError(self._recording.path, *self._why_nothing())
         if self._picture is not None:
             self._picture.begin(origin)
         index = 0
@@ -114,6 +111,16 @@ class _Reader:
             yield self._cut(index, origin, end if stop is None else min(end, stop))
             index += 1
         self._report(origin)
+
+    def _why_nothing(self) -> tuple[str, str]:
+        if is_animated_webp(self._recording.head):
+            return why_unreadable(self._recording.head)
+        largest = f" or be larger than the limit of {self._limits.max_pixels} pixels"
+        return (
+            "nothing in it could be decoded",
+            "Check that it plays in a media player; it may be damaged"
+            + (largest if self._picture is not None else ""),
+        )
 
     def _cut(self, index: int, origin: float, end: float) -> Window:
         start = index * self._seconds
@@ -145,21 +152,32 @@ class _Reader:
         return True
 
     def _report(self, origin: float) -> None:
-        if self._picture is not None:
-            self._report_damage(self._picture.damage, "picture", origin)
-        if self._sound is not None:
-            self._report_damage(self._sound.damage, "sound", origin)
-        if self._picture is not None and self._picture.first is None:
-            self._warn("no part of the picture could be decoded; only the sound is used")
-        if self._sound is not None and self._sound.first is None:
-            self._warn("no part of the sound could be decoded; only the picture is used")
-        end, stated = self._end(origin), self._recording.stated_end
-        if end is not None and stated is not None:
-            lost = stated - max(end, end + origin)
-            if lost > _LOST_SECONDS:
-                self._warn(
-                    f"the recording breaks off at {end:.1f} s: its last {lost:.1f} s are missing"
-                )
+        for track, what, other in (
+            (self._picture, "picture", "sound"),
+            (self._sound, "sound", "picture"),
+        ):
+            if track is None:
+                continue
+            self._report_damage(track.damage, what, origin)
+            if track.first is None and len(self._decoding.tracks) > 1:
+                self._warn(f"no part of the {what} could be decoded; only the {other} is used")
+        if self._sound is not None and self._sound.sound.gap_seconds > _LOST_SECONDS:
+            gap, at = self._sound.sound.gap_seconds, self._sound.sound.gap_start - origin
+            self._warn(f"the sound has gaps of {gap:.1f} s in all, the first at {at:.1f} s")
+        if self._recording.is_cut_off:
+            self._warn("the picture is cut off; its missing part is grey")
+        elif (lost := self._lost_seconds(origin)) > _LOST_SECONDS:
+            self._warn(
+                f"the recording breaks off at {self._end(origin) or 0:.1f} s: its last "
+                f"{lost:.1f} s are missing"
+            )
+
+    def _lost_seconds(self, origin: float) -> float:
+        """How much longer the header says the recording is than what there was to decode."""
+        end, stated = self._end(origin) or 0.0, self._recording.stated_end
+        share = self._recording.lost_share
+        by_size = end * share / (1.0 - share) if share < 1.0 else 0.0
+        return max(by_size, 0.0 if stated is None else stated - max(end, end + origin))
 
     def _report_damage(self, damage: Damage, what: str, origin: float) -> None:
         if not damage.count:
@@ -168,5 +186,7 @@ class _Reader:
         where = ""
         if damage.first is not None and damage.last is not None:
             first, last = max(0.0, damage.first - origin), max(0.0, damage.last - origin)
-            where = f" between {first:.1f} and {last:.1f} s"
-        self._warn(f"{packets} of the {what}{where} could not be decoded and were left out")
+            where = f" at {first:.1f} s"
+            if f"{first:.1f}" != f"{last:.1f}":
+                where = f" between {first:.1f} and {last:.1f} s"
+        self._warn(f"the {what} is damaged{where}: {packets} left out")
