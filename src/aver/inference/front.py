@@ -74,6 +74,7 @@ class Reading:
         self.seconds = 0.0
         self.any_voice = False
         self._owner: int | None = None
+        self._voice = front.voice.start()
         self.tracker: FaceTracker | None = None
         if front.detector is not None and self.info.has_video:
             self.tracker = FaceTracker(front.detector, settings=self.settings.faces)
@@ -101,7 +102,7 @@ class Reading:
         faces = self._look(window)
         embedding = None
         if window.samples is not None and self.settings.sound:
-            embedding = self.front.voice.embed_window(window.samples)
+            embedding = self._voice.embed_window(window.samples)
         if embedding is not None:
             self.any_voice = True
             self._owner = owner_of_voice(faces, self._owner)
