@@ -18,6 +18,7 @@ from aver.media.source import Recording, check_pixels
 HOLD_SECONDS = 1.0
 """How long a picture stays on show when the next is late and its own duration is shorter."""
 _RETRIES = 100
+_SLOTS = 64
 _THREADS = 4
 
 
@@ -150,7 +151,8 @@ class PictureTrack(Track):
         self._path, self._limits = recording.path, limits
         self._keep_damaged = recording.may_be_still
         self._origin: float | None = None
-        self._early: list[tuple[float, Any]] = []
+        self._early: list[tuple[float, Any, float]] = []
+        self._first_of_slot: dict[int, float] = {}
         self._first: float | None = None
         self._clock = -math.inf
         self.end = -math.inf
@@ -173,9 +175,33 @@ class PictureTrack(Track):
     def begin(self, origin: float) -> None:
         """Set the time in the file at which the recording's clock starts."""
         self._origin = origin
-        for time, frame in self._early:
-            self._sample(time, frame)
+        for time, frame, until in self._early:
+            self._sample(time, frame, until)
         self._early.clear()
+
+    def decode(self, packet: Any | None) -> None:
+        """Decode *packet*, or pass it over where nothing needs its picture.
+
+        A picture that no other refers to, and that comes after another at its tick, need not be
+        decoded: that saves a third of the work at 30 pictures a second.
+        """
+        if packet is not None:
+            is_spare = self._is_spare(packet)
+            self._decoder.skip_frame = "NONREF" if is_spare else "DEFAULT"
+        super().decode(packet)
+
+    def _is_spare(self, packet: Any) -> bool:
+        time = self.seconds(packet.pts)
+        if time is None or self._origin is None:
+            return False
+        self.end = max(self.end, time + (self.seconds(packet.duration or None) or self._interval))
+        slot = self.sampler.slot(time - self._origin)
+        first = self._first_of_slot.setdefault(slot, time)
+        if time <= first:
+            self._first_of_slot[slot] = time
+            while len(self._first_of_slot) > _SLOTS:
+                del self._first_of_slot[next(iter(self._first_of_slot))]
+        return time > first
 
     def receive(self, frame: Any) -> None:
         """Sample one decoded picture."""
@@ -192,21 +218,21 @@ class PictureTrack(Track):
             return
         self._first = time if self._first is None else self._first
         self._clock = time
-        self.end = time + (self.seconds(frame.duration or None) or self._interval)
+        until = time + (self.seconds(frame.duration or None) or self._interval)
+        self.end = max(self.end, until)
         if self._origin is None:
-            self._early.append((time, frame))
+            self._early.append((time, frame, until))
         else:
-            self._sample(time, frame)
+            self._sample(time, frame, until)
 
     def finish(self) -> None:
         """Decode and sample the rest."""
         super().finish()
         self.sampler.finish()
 
-    def _sample(self, time: float, frame: Any) -> None:
+    def _sample(self, time: float, frame: Any, until: float) -> None:
         assert self._origin is not None
-        shown = max(self.end - time, HOLD_SECONDS)
-        start = time - self._origin
+        start, shown = time - self._origin, max(until - time, HOLD_SECONDS)
         try:
             self.sampler.push(frame, start, self.stream.sample_aspect_ratio, start + shown)
         except (av.error.FFmpegError, ValueError):

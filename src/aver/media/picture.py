@@ -96,7 +96,7 @@ class Converter:
             height,
             "rgba" if has_alpha else "rgb24",
             src_colorspace=colorspace,
-            interpolation=Interpolation.BILINEAR,
+            interpolation=Interpolation.AREA,
         )
         image = np.asarray(small.to_ndarray(), np.uint8)
         if not has_alpha:
@@ -127,6 +127,10 @@ class FrameSampler:
         self._previous: tuple[float, Any, Any, float] | None = None
         self.kept: deque[VideoFrame] = deque()
 
+    def slot(self, time: float) -> int:
+        """Number of the last tick at or before *time*."""
+        return math.floor(time * self._rate + 1e-6)
+
     def push(self, frame: Any, time: float, aspect: Any | None, until: float) -> None:
         """Convert and keep *frame* if its tick has none yet.
 
@@ -140,7 +144,7 @@ class FrameSampler:
             return
         self._hold_until(time)
         self._previous = time, frame, aspect, until
-        slot = math.floor(time * self._rate + 1e-6)
+        slot = self.slot(time)
         if slot > self._slot:
             self._slot = slot
             image, scale = self._convert(frame, aspect)
