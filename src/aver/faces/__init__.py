@@ -1,6 +1,7 @@
 """Faces: find them, follow them, cut them out, and know people again."""
 
 from aver.faces.crop import CROP_SIZE, MARGIN, Placement, cut, place
+from aver.faces.describe import Describer, DescriberName, Embed, from_embed, make_describer
 from aver.faces.detect import (
     Detection,
     Detector,
@@ -9,12 +10,14 @@ from aver.faces.detect import (
     YuNetDetector,
     make_detector,
 )
-from aver.faces.identity import Embed
-from aver.faces.track import FaceObservation, FaceTracker, TrackerSettings
+from aver.faces.observation import FaceObservation, TrackerSettings
+from aver.faces.track import FaceTracker
 
 __all__ = [
     "CROP_SIZE",
     "MARGIN",
+    "Describer",
+    "DescriberName",
     "Detection",
     "Detector",
     "DetectorName",
@@ -26,6 +29,8 @@ __all__ = [
     "TrackerSettings",
     "YuNetDetector",
     "cut",
+    "from_embed",
+    "make_describer",
     "make_detector",
     "place",
 ]

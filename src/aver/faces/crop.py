@@ -119,6 +119,17 @@ def yaw_sign(points: NDArray[np.floating]) -> float:
     return float((points[2] - (points[0] + points[1]) / 2) @ eye_line) / length
 
 
+def between(a: Placement, b: Placement, weight: float) -> Placement:
+    """The placement *weight* of the way from *a* to *b*."""
+    turn = math.remainder(b.roll - a.roll, 2 * math.pi)
+    return Placement(
+        a.x + weight * (b.x - a.x),
+        a.y + weight * (b.y - a.y),
+        a.side + weight * (b.side - a.side),
+        a.roll + weight * turn,
+    )
+
+
 def cut(image: Image, placement: Placement, size: int = CROP_SIZE) -> Image:
     """Cut a (size, size, 3) crop; beyond the picture's edge its border is repeated."""
     import cv2

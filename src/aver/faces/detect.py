@@ -51,14 +51,15 @@ class Detector(Protocol):
             best one.
         keep_threshold: score from which a face that is already being tracked is believed.
         face_side: height in pixels of a face that the detector finds surely and cheaply.
-        search_side: longer side in pixels of the picture in which it looks for new faces.
+        search_sides: longer sides in pixels of the picture in which it looks for new faces: the
+            first while others are being followed, all of them in turn otherwise.
     """
 
     name: str
     advice: str
     keep_threshold: float
     face_side: int
-    search_side: int
+    search_sides: tuple[int, ...]
 
     def detect(self, image: Image, *, threshold: float | None = None) -> list[Detection]:
         """Faces in *image* ((h, w, 3) RGB) with at least *threshold*, best first; may be empty."""
@@ -83,7 +84,7 @@ class DlibDetector:
     name = "dlib"
     keep_threshold = 0.35
     face_side = 115
-    search_side = 640
+    search_sides: tuple[int, ...] = (640, 1000)
 
     def __init__(self, threshold: float = 0.55):
         import dlib
@@ -140,7 +141,7 @@ class YuNetDetector:
     advice = ""
     keep_threshold = 0.4
     face_side = 64
-    search_side = 400
+    search_sides: tuple[int, ...] = (400, 640)
 
     def __init__(self, path: Path | None = None, threshold: float = 0.7):
         import cv2

@@ -25,6 +25,17 @@ def distance(a: Box, b: Box) -> float:
     return float(np.hypot(dx, dy)) / max(min(a[3], b[3]), 1.0)
 
 
+def grown(box: Box, factor: float) -> Box:
+    """The box *factor* times as large about its centre."""
+    x, y, width, height = box
+    return (
+        x - (factor - 1) / 2 * width,
+        y - (factor - 1) / 2 * height,
+        factor * width,
+        factor * height,
+    )
+
+
 def assign(scores: NDArray[np.float64], least: float) -> list[tuple[int, int]]:
     """Pair rows with columns, the highest score first, each at most once.
 

