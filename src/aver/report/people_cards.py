@@ -1,0 +1,149 @@
+"""The part of the HTML report about each person: who, when, and the curves."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from aver.report import svg
+from aver.report.runs import Run, clock, printable
+from aver.timeline import Modality, Person, Segment, Thumbnail, Timeline
+
+MOST_THUMBNAILS = 6
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person's share of the timeline, or the voices that belong to nobody.
+
+    Attributes:
+        key: the page's own name for it, fit for an ``id``.
+        person: the number, None for voices that belong to nobody.
+        name: as shown.
+        seen: what is known from the picture, None without a face.
+        sentence: the summary.
+        curves: windows per modality.
+        modality: the one that speaks for the person, None without any window.
+        runs: stretches of equal strongest label in that modality.
+    """
+
+    key: str
+    person: int | None
+    name: str
+    seen: Person | None
+    sentence: str
+    curves: dict[Modality, list[Segment]]
+    modality: Modality | None
+    runs: list[Run]
+
+
+def cast_list(people: Sequence[Track], timeline: Timeline) -> str:
+    """Everybody with a face and a sentence, at the head of the report."""
+    if not people:
+        sentence = "No face and no voice was found, so there is nothing to score."
+        return f'<p class="lead">{sentence}</p>'
+    entries = []
+    for track in people:
+        thumbnails = track.seen.thumbnails if track.seen else ()
+        face = _image(thumbnails[0], "") if thumbnails else _placeholder(track)
+        entries.append(f"<li>{face}<p>{escape(printable(track.sentence))}</p></li>")
+    return f'<ul class="cast">{"".join(entries)}</ul>'
+
+
+def person_card(track: Track, timeline: Timeline, duration: float) -> str:
+    """Thumbnails, facts and curves of one person."""
+    title = f'<h2 id="{track.key}-title">{escape(track.name)}</h2>'
+    facts = f'<p class="facts">{_facts(track)}</p>'
+    seen = track.seen.thumbnails[:MOST_THUMBNAILS] if track.seen else ()
+    faces = "".join(_figure(thumbnail) for thumbnail in seen)
+    gallery = (
+        f'<div class="faces" role="group" aria-label="{escape(track.name)} at the strongest '
+        f'moments">{faces}</div>'
+        if faces
+        else ""
+    )
+    chart = ""
+    if track.modality:
+        means = timeline.summary(track.modality)[track.person]
+        names = "".join(
+            f'<li><svg class="swatch" viewBox="0 0 22 14" aria-hidden="true"><rect width="22" '
+            f'height="14" rx="3" fill="url(#p{i})"/></svg><span>{escape(printable(label))}'
+            "</span></li>"
+            for i, label in enumerate(timeline.labels)
+        )
+        values = "".join(
+            f'<li data-mean="{means[label]:.2f}">{means[label]:.2f}</li>'
+            for label in timeline.labels
+        )
+        scale = svg.scale_of(timeline.segments)
+        still = svg.curves(track.curves[track.modality], len(timeline.labels), duration, scale)
+        resting = _resting(track, scale)
+        rows = len(timeline.labels)
+        chart = (
+            f'<div class="grid chart" data-key="{track.key}" style="--rows:{rows}">'
+            '<div class="corner"></div>'
+            f'<div class="readout" data-rest="{resting}">{resting}</div>'
+            '<div class="corner number value-title">mean</div>'
+            f'<ul class="row-names">{names}</ul>'
+            f'<div class="plot" tabindex="0" role="img" aria-label="{escape(track.sentence)} '
+            f'Curves of {len(timeline.labels)} scores over {clock(duration)}.">{still}</div>'
+            f'<ul class="row-values number" aria-label="Mean scores">{values}</ul>'
+            f"<div></div>{svg.axis(duration)}<div></div></div>"
+        )
+    return (
+        f'<section class="card person" id="{track.key}" aria-labelledby="{track.key}-title">'
+        f'<div class="person-head"><div>{title}{facts}</div>{gallery}</div>{chart}</section>'
+    )
+
+
+def _resting(track: Track, scale: float) -> str:
+    sources = [name for name in ("face", "voice") if name in track.curves]
+    what = " and ".join(sources) if sources else "fused"
+    return f"{what.capitalize()}; each row runs from 0 to {scale:g}"
+
+
+def _facts(track: Track) -> str:
+    if track.seen is None:
+        if track.person is None:
+            return (
+                "Heard while nobody in view could be told to be speaking: off camera, "
+                "a narrator, or a face turned away."
+            )
+        return ""
+    person = track.seen
+    quality = "good" if person.quality >= 0.66 else "fair" if person.quality >= 0.33 else "poor"
+    seconds = person.seconds_seen
+    length = f"{seconds:.1f} s" if seconds < 60 else f"{clock(seconds)} min"
+    if seconds >= 3600:
+        length = f"{clock(seconds)} h"
+    voice = "" if "voice" in track.curves else " · no voice of their own found"
+    return (
+        f"In view from {clock(person.first_seen)} to {clock(person.last_seen)}, {length} in all "
+        f"· face quality {quality} ({person.quality:.2f}){voice}"
+    )
+
+
+def _figure(thumbnail: Thumbnail) -> str:
+    label = escape(printable(thumbnail.label))
+    return (
+        f'<figure data-time="{thumbnail.time:.3f}">{_image(thumbnail, label)}'
+        f"<figcaption><strong>{label}</strong><br>{thumbnail.score:.2f} "
+        f"<span>at {clock(thumbnail.time)}</span></figcaption></figure>"
+    )
+
+
+def _image(thumbnail: Thumbnail, alternative: str) -> str:
+    kind = "png" if thumbnail.jpeg.startswith(b"\x89PNG") else "jpeg"
+    data = b64encode(thumbnail.jpeg).decode("ascii")
+    return f'<img src="data:image/{kind};base64,{data}" alt="{alternative}" width="96" height="96">'
+
+
+def _placeholder(track: Track) -> str:
+    shape = (
+        "M7 10v4h3l4 4V6l-4 4zM17 9a4 4 0 0 1 0 6"
+        if track.person is None
+        else "M12 12a4 4 0 1 0 0 -8a4 4 0 0 0 0 8zM4 21a8 8 0 0 1 16 0"
+    )
+    return f'<svg class="nobody" viewBox="0 0 24 24" aria-hidden="true"><path d="{shape}"/></svg>'
