@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from aver.faces import DetectorName
     from aver.inference.analyze import Analyzer
+    from aver.inference.settings import AnalysisSettings
 
 
 def analyze(
@@ -39,7 +39,10 @@ def analyze(
     skip_done: Annotated[
         bool, typer.Option("--skip-done", help="Skip inputs whose result files are there already.")
     ] = False,
-    threads: Annotated[int, typer.Option(help="Threads of each network.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of each network.", min=1)] = 1,
+    fusion_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "mater",
+    face_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "face_expression",
+    voice_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "voice_expression",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No tables, no progress.")] = False,
 ) -> None:
     """Score the emotion that faces and voices express, window by window.
@@ -57,7 +60,16 @@ def analyze(
     failures = [str(p) for p in problems]
     done = 0
     if paths:
-        settings = _settings(detector, frames_per_second, no_picture, no_sound, threads)
+        settings = _settings(
+            detector=detector,
+            frames_per_second=frames_per_second,
+            picture=not no_picture,
+            sound=not no_sound,
+            threads=threads,
+            fusion_network=fusion_network,
+            face_network=face_network,
+            voice_network=voice_network,
+        )
         _check_folder(out)
         done = _analyze_all(paths, settings, out, wanted, skip_done, quiet, console, failures)
     for failure in failures:
@@ -70,7 +82,7 @@ def analyze(
 
 def _analyze_all(
     paths: list[Path],
-    settings: object,
+    settings: AnalysisSettings,
     out: Path,
     wanted: list[str],
     skip_done: bool,
@@ -79,10 +91,8 @@ def _analyze_all(
     failures: list[str],
 ) -> int:
     from aver.inference.analyze import Analyzer
-    from aver.inference.settings import AnalysisSettings
     from aver.report import output_stem
 
-    assert isinstance(settings, AnalysisSettings)
     analyzer: Analyzer | None = None
     taken: set[str] = set()
     done = 0
@@ -179,21 +189,13 @@ def _suffix(name: str) -> str:
     return FORMATS[name].extension
 
 
-def _settings(
-    detector: str, frames_per_second: float, no_picture: bool, no_sound: bool, threads: int
-) -> object:
+def _settings(**chosen: Any) -> AnalysisSettings:
     from aver.inference.settings import AnalysisSettings
 
-    if detector not in ("auto", "yunet", "dlib"):
-        raise typer.BadParameter(f"{detector}; known: auto, yunet, dlib", param_hint="--detector")
+    if chosen["detector"] not in ("auto", "yunet", "dlib"):
+        raise typer.BadParameter("known: auto, yunet, dlib", param_hint="--detector")
     try:
-        return AnalysisSettings(
-            detector=cast("DetectorName", detector),
-            frames_per_second=frames_per_second,
-            picture=not no_picture,
-            sound=not no_sound,
-            threads=threads,
-        )
+        return AnalysisSettings(**chosen)
     except AverError as error:
         raise typer.BadParameter(str(error)) from error
 

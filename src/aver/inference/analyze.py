@@ -19,7 +19,7 @@ from aver import pretrained
 from aver._version import __version__
 from aver.errors import ModelError
 from aver.inference.front import FrontEnd, Reading
-from aver.inference.networks import FusionNetwork
+from aver.inference.networks import FusionNetwork, locate
 from aver.inference.settings import WINDOW_SECONDS, AnalysisSettings
 from aver.timeline import Modality, Segment, Timeline, order_segments
 
@@ -40,7 +40,7 @@ class Analyzer:
     def __init__(self, settings: AnalysisSettings | None = None):
         self.settings = settings or AnalysisSettings()
         s = self.settings
-        self.fusion = FusionNetwork(pretrained.path_of(s.fusion_network), s.threads)
+        self.fusion = FusionNetwork(locate(s.fusion_network), s.threads)
         self.front = FrontEnd(s)
         ahead = self.fusion.windows // 2 if s.context == "centred" else 0
         self.windows_ahead = ahead

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aver import pretrained
 from aver.faces import FaceObservation, FaceTracker, make_detector
 from aver.features.face_embedding import EMBEDDING, FaceEmbedder, window_embedding
 from aver.features.voice_embedding import VoiceEmbedder
+from aver.inference.networks import locate
 from aver.inference.people import FaceWindow, PersonMemory
 from aver.inference.settings import WINDOW_SECONDS, AnalysisSettings
 from aver.inference.speaker import owner_of_voice
@@ -32,8 +32,8 @@ class FrontEnd:
     def __init__(self, settings: AnalysisSettings):
         self.settings = settings
         s = settings
-        self.face = FaceEmbedder(pretrained.path_of(s.face_network), threads=s.threads)
-        self.voice = VoiceEmbedder(pretrained.path_of(s.voice_network), threads=s.threads)
+        self.face = FaceEmbedder(locate(s.face_network), threads=s.threads)
+        self.voice = VoiceEmbedder(locate(s.voice_network), threads=s.threads)
         self.detector = make_detector(s.detector) if s.picture else None
 
 

@@ -9,9 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aver import pretrained
 from aver.errors import ModelError
 
 Floats = NDArray[np.float32]
+
+
+def locate(name: str | Path) -> Path:
+    """The file of a network: a path to an ``.onnx`` file as it is, else a catalogue name's file.
+
+    Raises:
+        ModelError: if there is no such network on this machine.
+    """
+    if str(name).lower().endswith(".onnx"):
+        path = Path(name)
+        if not path.is_file():
+            raise ModelError(path, "there is no such file", "Check the path")
+        return path
+    return pretrained.path_of(str(name))
 
 
 def open_session(path: str | Path, threads: int = 1) -> Any:

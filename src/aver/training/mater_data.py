@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from aver import pretrained
 from aver.corpora import load_corpus
 from aver.errors import CorpusError
 from aver.features.face_embedding import EMBEDDING, FaceEmbedder
 from aver.inference.front import FrontEnd, embed_clip
+from aver.inference.networks import locate
 from aver.inference.settings import AnalysisSettings
 from aver.labels import FER2013, FER2013_TO_RAVDESS, RAVDESS
 from aver.training import voice_data
@@ -94,12 +94,12 @@ def load(data: MaterData, windows: int, root: Path, out: Path, seed: int) -> Mat
 
 
 def _load_composed(data: MaterData, windows: int, root: Path, seed: int) -> MaterClips:
-    embedder = FaceEmbedder(pretrained.path_of(data.face_network), threads=torch.get_num_threads())
+    embedder = FaceEmbedder(locate(data.face_network), threads=torch.get_num_threads())
     split = load_split(root / data.stills, data.stills_validation)
     bank = make_bank(embedder, split.train, data.views, seed)
     unseen = make_bank(embedder, split.validation, data.views, seed + 1)
     clips = voice_data.embed_corpora(
-        root, data.corpora, pretrained.path_of(data.voice_network), windows
+        root, data.corpora, locate(data.voice_network), windows
     )
     held_out, logits = None, None
     if data.held_out_voice:
