@@ -87,3 +87,12 @@ def test_compression_keeps_a_flat_face_and_roughens_a_fine_one() -> None:
     assert (_compress(flat, _generator()) - flat).abs().max() < 0.02
     loss = (_compress(_faces(), _generator()) - _faces()).abs()
     assert loss.mean() > 0.02
+
+
+def test_strength_shrinks_towards_nothing() -> None:
+    some = FaceAugmentSettings(rotation=10, tightest=0.8, loosest=1.2, gamma=4, blur=0.2)
+    assert some.scaled(1.0) == some
+    half = some.scaled(0.5)
+    assert (half.rotation, half.blur, half.gamma) == (5, 0.1, 2)
+    assert (half.tightest, half.loosest) == pytest.approx((0.9, 1.1))
+    assert some.scaled(0.0) == NONE.model_copy(update={"gamma": 1.0})

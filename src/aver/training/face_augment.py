@@ -50,6 +50,21 @@ class FaceAugmentSettings(Settings):
     hidden: float = Field(default=0.35, ge=0, le=1)
     largest_hidden: float = Field(default=0.25, gt=0, lt=1)
 
+    def scaled(self, strength: float) -> FaceAugmentSettings:
+        """These settings at *strength*: 1 leaves them, 0 leaves nothing but mirroring.
+
+        Shares, angles and ways shrink in proportion, ratios (crops, gamma) towards 1.
+        """
+        proportional = ("rotation", "shift", "stretch", "light", "low_resolution", "blur")
+        changed = {
+            k: getattr(self, k) * strength
+            for k in (*proportional, "compression", "noise", "hidden")
+        }
+        changed["tightest"] = 1 + (self.tightest - 1) * strength
+        changed["loosest"] = 1 + (self.loosest - 1) * strength
+        changed["gamma"] = self.gamma**strength
+        return self.model_copy(update=changed)
+
 
 def augment(
     faces: Tensor, size: int, settings: FaceAugmentSettings, generator: torch.Generator

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning as L
 import torch
@@ -28,6 +28,8 @@ from aver.models.face_expression import FaceExpressionNet, FaceExpressionSetting
 from aver.training.face_augment import FaceAugmentSettings, augment
 from aver.training.face_data import Faces, FaceSplit, ShuffledIndices, load_split
 from aver.training.recipe import RecipeBase, Settings, register_task
+
+Number = TypeVar("Number", int, float)
 
 
 class FaceDataSettings(Settings):
@@ -54,6 +56,7 @@ class FaceTrainingSettings(Settings):
         warmup: epochs of rising learning rate.
         decay: last epochs, of falling learning rate.
         sizes: side of the faces in pixels, from each epoch on: ``[[0, 36], [24, 44]]``.
+        strengths: strength of the augmentation, from each epoch on, written alike.
         label_smoothing: share of the target spread over all classes.
         own_share: greatest weight of the network's own mean prediction in the target.
         own_start: epoch from which on it counts.
@@ -72,6 +75,7 @@ class FaceTrainingSettings(Settings):
     warmup: float = Field(default=2.0, ge=0)
     decay: int = Field(default=22, ge=0)
     sizes: tuple[tuple[int, int], ...] = ((0, 48),)
+    strengths: tuple[tuple[int, float], ...] = ((0, 1.0),)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     own_share: float = Field(default=0.5, ge=0, le=1)
     own_start: int = Field(default=6, ge=0)
@@ -131,8 +135,9 @@ class FaceTraining(L.LightningModule):
         self.sums.zero_()
         self.average.eval()
 
-    def _size(self) -> int:
-        return [s for start, s in self.recipe.training.sizes if start <= self.current_epoch][-1]
+    def _now(self, plan: tuple[tuple[int, Number], ...]) -> Number:
+        """The value of a plan ``[[epoch, value], ...]`` in this epoch."""
+        return [value for start, value in plan if start <= self.current_epoch][-1]
 
     def _targets(self, rows: Tensor, labels: Tensor) -> Tensor:
         settings, classes = self.recipe.training, self.recipe.model.classes
@@ -150,7 +155,9 @@ class FaceTraining(L.LightningModule):
         """One step on the faces *rows*; returns the loss."""
         labels = self.split.train.labels[rows]
         faces = self.split.train.images[rows].float() / 255.0
-        faces = augment(faces, self._size(), self.recipe.augment, self.generator)
+        settings = self.recipe.augment.scaled(self._now(self.recipe.training.strengths))
+        size = self._now(self.recipe.training.sizes)
+        faces = augment(faces, size, settings, self.generator)
         # Dropout draws from the global state, which data loaders draw from too.
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.training.half_precision):
