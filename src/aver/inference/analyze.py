@@ -8,7 +8,7 @@ that context is kept, so memory does not grow with the recording.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Run:
         """Run to the end and sum up."""
         segments = list(self)
         numbers = self._numbers()
-        kept = [k for s in segments if (k := _renumbered(s, numbers)) is not None]
+        kept = [k for s in segments for k in _renumbered(s, numbers)]
         people = self.reading.people
         return Timeline(
             media=self._media(),
@@ -204,23 +204,13 @@ class Run:
 
     def _media(self) -> dict[str, Any]:
         info = self.reading.info
+        facts = {k: v for k, v in asdict(info).items() if k not in ("path", "duration")}
         return {
             "path": str(self.reading.path),
             "name": self.reading.path.name,
             "duration": info.duration if info.duration is not None else self.reading.seconds,
             "read": self.reading.seconds,
-            "has_video": info.has_video,
-            "has_audio": info.has_audio,
-            "is_image": info.is_image,
-            "width": info.width,
-            "height": info.height,
-            "frames_per_second": info.frames_per_second,
-            "sample_rate": info.sample_rate,
-            "channels": info.channels,
-            "container": info.container,
-            "video_codec": info.video_codec,
-            "audio_codec": info.audio_codec,
-            "rotation": info.rotation,
+            **facts,
         }
 
     def _model(self) -> dict[str, Any]:
@@ -247,12 +237,15 @@ class Run:
         return model
 
 
-def _renumbered(segment: Segment, numbers: Mapping[int, int]) -> Segment | None:
+def _renumbered(segment: Segment, numbers: Mapping[int, int]) -> Iterator[Segment]:
     """The segment under its person's final number; of somebody left out only the voice is kept."""
-    if segment.person is None or segment.person in numbers:
-        person = None if segment.person is None else numbers[segment.person]
-        return replace(segment, person=person)
-    return replace(segment, person=None) if segment.modality == "voice" else None
+    if segment.person is None:
+        yield segment
+    elif segment.person in numbers:
+        yield replace(segment, person=numbers[segment.person])
+    elif segment.modality == "voice":
+        yield replace(segment, person=None)
+        yield replace(segment, person=None, modality="fused")
 
 
 def analyze(
