@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from aver.errors import SettingError, TimelineError
 from aver.report.files import output_stem, write_files
@@ -24,6 +24,7 @@ __all__ = [
     "FORMATS",
     "Format",
     "describe",
+    "json_schema",
     "output_stem",
     "read_timeline",
     "write",
@@ -131,6 +132,16 @@ def write_all(
             for f in chosen.values()
         ]
     )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``aver.timeline/1``."""
+    import json
+    from importlib.resources import files
+
+    text = files("aver.report") / "schema" / "aver.timeline-1.schema.json"
+    schema: dict[str, Any] = json.loads(text.read_text(encoding="utf-8"))
+    return schema
 
 
 def read_timeline(path: str | Path) -> Timeline:

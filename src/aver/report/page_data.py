@@ -54,7 +54,7 @@ def pack(timeline: Timeline, keys: dict[int | None, str], extra: dict[str, Any])
     import numpy as np
 
     grouped = tracks(timeline)
-    windows = sorted({(round(s.start * 1000), round(s.end * 1000)) for s in timeline.segments})
+    windows = sorted({_milliseconds(s) for s in timeline.segments})
     values = len(timeline.segments) * len(timeline.labels)
     per_point = max(1, -(-values // MOST_VALUES))
     position = {window: i // per_point for i, window in enumerate(windows)}
@@ -93,10 +93,14 @@ def pack(timeline: Timeline, keys: dict[int | None, str], extra: dict[str, Any])
     return Packed(script_safe(json.dumps(page, separators=(",", ":"))), per_point)
 
 
+def _milliseconds(segment: Segment) -> tuple[int, int]:
+    return max(0, round(segment.start * 1000)), max(0, round(segment.end * 1000))
+
+
 def _merged(segments: list[Segment], position: dict[tuple[int, int], int]) -> dict[int, _Point]:
     merged: dict[int, _Point] = {}
     for start, end, segment in without_overlap(segments):
-        index = position[(round(segment.start * 1000), round(segment.end * 1000))]
+        index = position[_milliseconds(segment)]
         point = merged.setdefault(index, _Point(start, end, sums=[0.0] * len(segment.scores)))
         length = end - start
         point.total += length

@@ -46,7 +46,7 @@ def cast_list(people: Sequence[Track], timeline: Timeline) -> str:
         return f'<p class="lead">{sentence}</p>'
     entries = []
     for track in people:
-        thumbnails = track.seen.thumbnails if track.seen else ()
+        thumbnails = _thumbnails(track)
         face = _image(thumbnails[0], "") if thumbnails else _placeholder(track)
         entries.append(f"<li>{face}<p>{escape(printable(track.sentence))}</p></li>")
     return f'<ul class="cast">{"".join(entries)}</ul>'
@@ -56,7 +56,7 @@ def person_card(track: Track, timeline: Timeline, duration: float) -> str:
     """Thumbnails, facts and curves of one person."""
     title = f'<h2 id="{track.key}-title">{escape(track.name)}</h2>'
     facts = f'<p class="facts">{_facts(track)}</p>'
-    seen = track.seen.thumbnails[:MOST_THUMBNAILS] if track.seen else ()
+    seen = _thumbnails(track)[:MOST_THUMBNAILS]
     faces = "".join(_figure(thumbnail) for thumbnail in seen)
     gallery = (
         f'<div class="faces" role="group" aria-label="{escape(track.name)} at the strongest '
@@ -96,6 +96,10 @@ def person_card(track: Track, timeline: Timeline, duration: float) -> str:
         f'<section class="card person" id="{track.key}" aria-labelledby="{track.key}-title">'
         f'<div class="person-head"><div>{title}{facts}</div>{gallery}</div>{chart}</section>'
     )
+
+
+def _thumbnails(track: Track) -> list[Thumbnail]:
+    return [t for t in track.seen.thumbnails if t.jpeg] if track.seen else []
 
 
 def _resting(track: Track, scale: float) -> str:

@@ -94,10 +94,12 @@ def tracks(timeline: Timeline) -> dict[int | None, dict[Modality, list[Segment]]
 
     Everybody in :attr:`~aver.timeline.Timeline.people` is there, with or without windows, in
     their order; then persons known from windows only; then None, where a voice belongs to nobody.
-    Modalities follow the order face, voice, fused.
+    Modalities follow the order face, voice, fused. Windows without length are left out.
     """
     grouped: dict[int | None, dict[Modality, list[Segment]]] = {p.id: {} for p in timeline.people}
     for segment in timeline.segments:
+        if segment.end <= segment.start:
+            continue
         grouped.setdefault(segment.person, {}).setdefault(segment.modality, []).append(segment)
     if None in grouped:
         grouped[None] = grouped.pop(None)
