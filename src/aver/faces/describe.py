@@ -61,7 +61,7 @@ def make_describer(name: DescriberName = "auto") -> Describer:
                 return make_describer(network)  # type: ignore[arg-type]
         return make_describer("own")
     if name == "own":
-        return Describer("own", describe, 0.70, 0.45)
+        return Describer("own", describe, 0.75, 0.45)
     if name == "sface":
         return _sface()
     if name == "dlib_resnet":
@@ -132,8 +132,8 @@ def _dlib_resnet() -> Describer:
         return unit(np.asarray(net.compute_face_descriptor(chip), np.float32))
 
     # Its vectors are about 1.43 long and all point one way: these cosines stand for distances of
-    # 0.51 and 0.75, where dlib's documentation gives 0.6.
-    return Describer("dlib_resnet", describe_face, 0.935, 0.86)
+    # 0.51 and 0.64, where dlib's documentation gives 0.6.
+    return Describer("dlib_resnet", describe_face, 0.935, 0.90)
 
 
 _FACE_SHARE = 0.6

@@ -57,6 +57,14 @@ class People:
         self._views[person] = [descriptor]
         return person
 
+    def confirm(self, person: int, descriptor: Vector) -> None:
+        """Keep another view of a person who was followed here, if it is surely theirs.
+
+        Half-way views, as in a dissolve, would lead from one person to the next.
+        """
+        if self.is_same(person, descriptor):
+            self.remember(person, descriptor)
+
     def remember(self, person: int, descriptor: Vector) -> None:
         """Keep another view of a person; of too many, the one most like another goes."""
         views = self._views[person]

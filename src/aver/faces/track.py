@@ -27,7 +27,8 @@ from aver.faces.quality import pose, quality
 
 # Likeness of a face to itself one picture earlier. On speaking people at ten pictures a second it
 # stays above 0.75; of two strangers' faces framed alike, 99 of 100 pairs stay below 0.61.
-_CONTINUOUS = 0.65
+_CONTINUOUS, _SAME_FACE = 0.65, 0.75
+_DOUBT_SECONDS = 0.35
 # Likeness of a bridged face to what the detector saw last; hands and turned heads pass, walls not.
 _PLAUSIBLE = 0.45
 _DETECTION_WEIGHT = 0.7  # the rest is where the flow put the face: steadier crops
@@ -56,7 +57,10 @@ class _Track:
     person: int = _UNSURE
     hits: int = 1
     missed: bool = False
-    doubtful: bool = False
+    doubtful: bool = False  # something changed all at once
+    doubted_since: float = 0.0
+    followed: bool = True  # the flow still has it
+    waiting: bool = False  # somebody is there, and who cannot be told yet
     fresh: Detection | None = field(default=None, repr=False)
 
     @property
@@ -99,6 +103,7 @@ class FaceTracker:
         self._searched_at = -math.inf
         self._count = 0
         self._turn = 0
+        self._cut = True
 
     @property
     def people(self) -> list[int]:
@@ -120,18 +125,19 @@ class FaceTracker:
         if frame.time < self._time:
             cut_here, self._searched_at, self._tracks = True, -math.inf, []
         self._time = frame.time
-        self._advance(image, picture, cut_here)
+        self._cut = cut_here
+        self._advance(image, picture)
         self._before = picture
-        detections, looked = self._look(image, frame.time, cut_here)
+        detections, looked = self._look(image, frame.time)
         self._settle(image, frame.time, detections, looked)
         return self._report(frame)
 
-    def _advance(self, image: Image, picture: GreyPicture, cut_here: bool) -> None:
+    def _advance(self, image: Image, picture: GreyPicture) -> None:
         """Move every track along; mark those whose face changed all at once as doubtful."""
         same_shape = self._before is not None and self._before.grey.shape == picture.grey.shape
         if not self._tracks or not same_shape or self._before is None:
             for track in self._tracks:
-                track.doubtful = True
+                self._doubt(track, followed=False)
             return
         placements = [track.placement for track in self._tracks]
         for track, moved in zip(
@@ -141,19 +147,23 @@ class FaceTracker:
                 track.placement = moved
             now = appearance(cut(image, track.placement, 48))
             alike = correlation(track.latest, now)
-            track.doubtful = moved is None or alike < _CONTINUOUS
             track.latest = now
+            if moved is None or alike < _CONTINUOUS or track.doubtful:
+                self._doubt(track, followed=moved is not None)
 
-    def _look(
-        self, image: Image, time: float, cut_here: bool
-    ) -> tuple[list[Detection], list[_Track]]:
+    def _doubt(self, track: _Track, *, followed: bool) -> None:
+        if not track.doubtful:
+            track.doubted_since = self._time
+        track.doubtful, track.followed = True, followed
+
+    def _look(self, image: Image, time: float) -> tuple[list[Detection], list[_Track]]:
         """Run the detector where it is due: detections, and the tracks they had a chance for."""
         slack = 0.02  # the times of pictures are not exact
         # Without anybody to follow there is time to look around more often.
         rate = self.settings.searches_per_second * (1 if self._tracks else 2)
-        if cut_here or time - self._searched_at >= 1.0 / rate - slack:
+        if self._cut or time - self._searched_at >= 1.0 / rate - slack:
             self._searched_at = time
-            return self._search(image, thorough=cut_here), list(self._tracks)
+            return self._search(image, thorough=self._cut), list(self._tracks)
         due = [t for t in self._tracks if t.doubtful or time - t.looked_at >= t.pause - slack]
         return [d for t in due for d in look_again(self.detector, image, t.placement)], due
 
@@ -177,12 +187,13 @@ class FaceTracker:
         """Give detections to tracks, begin and end tracks."""
         detections = [d for d in distinct(list(detections)) if d.box[3] >= self.settings.smallest]
         for track in self._tracks:
-            track.fresh = None
+            track.fresh, track.waiting = None, False
         for track, detection in self._pairs(image, detections):
             placement = self._place(detection)
-            if track.doubtful and not self._still(track, image, placement):
-                continue
-            self._renew(track, image, time, detection, placement)
+            if not track.doubtful or self._still(track, image, placement):
+                self._renew(track, image, time, detection, placement)
+            elif track.waiting:
+                track.fresh, track.looked_at, track.placement = detection, time, placement
         taken = {id(track.fresh) for track in self._tracks if track.fresh is not None}
         for track in looked:
             if track.fresh is None:
@@ -197,7 +208,10 @@ class FaceTracker:
             if track.person == _UNSURE:
                 if track.fresh is not None:
                     self._decide(track, image, time)
-            elif not track.missed and time - track.remembered_at >= _REMEMBER_SECONDS:
+            elif (
+                not (track.missed or track.doubtful)
+                and time - track.remembered_at >= _REMEMBER_SECONDS
+            ):
                 self._remember(track, image, time)
 
     def _remember(self, track: _Track, image: Image, time: float) -> None:
@@ -207,7 +221,7 @@ class FaceTracker:
             return
         descriptor = self._people.describe(image, track.placement)
         if not self._people.is_stranger(track.person, descriptor):
-            self._people.remember(track.person, descriptor)
+            self._people.confirm(track.person, descriptor)
             return
         track.person = self._people.recognise(descriptor, self._absent())
         self._count += 1
@@ -263,12 +277,21 @@ class FaceTracker:
         return [(self._tracks[i], detections[j]) for i, j in assign(scores, least=0.3)]
 
     def _still(self, track: _Track, image: Image, placement: Placement) -> bool:
-        """Whether the face found where a doubtful track was is still the same person's."""
+        """Whether the face found where a doubtful track was is still the same person's.
+
+        Where that cannot be told, the track waits for a better picture; where it is somebody
+        else's, the track is no longer followed.
+        """
         seen = appearance(cut(image, placement, 48))
-        if correlation(track.template, seen) >= _CONTINUOUS + 0.1:
+        if correlation(track.template, seen) >= _SAME_FACE or track.person == _UNSURE:
             return True
         descriptor = self._people.describe(image, placement)
-        return self._people.is_same(track.person, descriptor)
+        if self._people.is_same(track.person, descriptor):
+            return True
+        unclear = not self._cut and not self._people.is_stranger(track.person, descriptor)
+        track.waiting = unclear and self._time - track.doubted_since < _DOUBT_SECONDS
+        track.followed = False
+        return False
 
     def _renew(
         self, track: _Track, image: Image, time: float, detection: Detection, placement: Placement
@@ -287,13 +310,14 @@ class FaceTracker:
         track.detected_at = track.looked_at = time
         track.hits += 1
         track.missed = track.doubtful = False
+        track.followed = True
         track.fresh = detection
 
     def _alive(self, track: _Track, image: Image, time: float) -> bool:
-        if track.doubtful:
-            return False
-        if not track.missed:
+        if track.waiting or not (track.doubtful or track.missed):
             return True
+        if track.doubtful and (self._cut or not track.followed):
+            return False
         # A face seen only once is given up soon: it may have been none.
         patience = min(self.settings.bridge_seconds, 0.4 * track.hits)
         if time - track.detected_at > patience:
@@ -347,7 +371,7 @@ class FaceTracker:
     def _report(self, frame: Frame) -> list[FaceObservation]:
         observations = []
         for track in self._tracks:
-            if track.person == _UNSURE:
+            if track.person == _UNSURE or track.waiting:
                 continue
             crop = cut(frame.image, track.placement, CROP_SIZE)
             score = track.score
