@@ -116,6 +116,8 @@ def write(
         if callable(picture):
             video = out.add_stream(video_codec, rate=rate, options=video_options or {})
             video.width, video.height, video.pix_fmt = *size, pixel_format
+            if frame_times:
+                video.codec_context.time_base = Fraction(1, 1000)
             if rotation:
                 video.set_display_rotation(-rotation)
         if sound is not None:

@@ -15,8 +15,6 @@ from aver.media.picture import FrameSampler
 from aver.media.sound import RATES, SoundClock, mix_weights, to_mono
 from aver.media.source import Recording, check_pixels
 
-HOLD_SECONDS = 1.0
-"""How long a picture stays on show when the next is late and its own duration is shorter."""
 _RETRIES = 100
 _SLOTS = 64
 _THREADS = 4
@@ -232,9 +230,9 @@ class PictureTrack(Track):
 
     def _sample(self, time: float, frame: Any, until: float) -> None:
         assert self._origin is not None
-        start, shown = time - self._origin, max(until - time, HOLD_SECONDS)
+        aspect = self.stream.sample_aspect_ratio
         try:
-            self.sampler.push(frame, start, self.stream.sample_aspect_ratio, start + shown)
+            self.sampler.push(frame, time - self._origin, aspect, until - self._origin)
         except (av.error.FFmpegError, ValueError):
             self.damage.note(time)
 

@@ -14,6 +14,8 @@ from aver.media.kinds import VideoFrame
 
 _UNSPECIFIED_COLORSPACE = 2
 _ASPECT = (0.25, 4.0)
+HOLD_SECONDS = 1.0
+"""How long a picture stays on show when the next is late and its own duration is shorter."""
 
 
 def display_size(width: int, height: int, aspect: Any | None) -> tuple[int, int]:
@@ -138,7 +140,7 @@ class FrameSampler:
             frame: decoded PyAV frame.
             time: when it begins.
             aspect: width of a pixel by its height, None where not said.
-            until: how long it stays on show if no other begins earlier.
+            until: when it ends by its own account.
         """
         if time < -1e-6:
             return
@@ -151,7 +153,7 @@ class FrameSampler:
             self.kept.append(VideoFrame(max(0.0, time), image, scale))
 
     def finish(self) -> None:
-        """No more pictures follow."""
+        """No more pictures follow: the last is on show until its own end."""
         self._hold_until(math.inf)
         self._previous = None
 
@@ -166,6 +168,8 @@ class FrameSampler:
         if self._previous is None:
             return
         began, frame, aspect, until = self._previous
+        if time < math.inf:
+            until = max(until, began + HOLD_SECONDS)
         index = math.floor(began / self._window + 1e-9) + 1
         held: tuple[NDArray[np.uint8], float] | None = None
         while (start := index * self._window) < until - 1e-6 and start + self._window <= time:
