@@ -125,6 +125,8 @@ def test_it_learns_exports_and_measures(data: Path, tmp_path: Path) -> None:
     report = json.loads((out / "report.json").read_text())
     assert report["test_accuracy"] > 0.6
     assert sum(map(sum, report["test_confusion"])) == 28
+    assert "test,accuracy" in (out / "results.csv").read_text()
+    assert "| surprise |" in (out / "card.md").read_text()
     faces = load_split(data / "fer2013", 0.25).test
     embedder = FaceEmbedder(out / "face_expression.onnx")
     said = embedder.run(faces.images.numpy().astype(np.float32) / 255)[1].argmax(axis=1)
@@ -139,7 +141,7 @@ def test_stopped_and_prolonged_it_is_the_same_run(
     ends = []
     monkeypatch.setattr(
         "aver.training.face_expression._finish",
-        lambda training, split, out: ends.append(training.average.state_dict()),
+        lambda training, corpus, out: ends.append(training.average.state_dict()),
     )
     recipe = _recipe(epochs=3, batch=32, decay=1, own_start=1)
     short = recipe.model_copy(

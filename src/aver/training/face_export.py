@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from aver.evaluation.results import record
 from aver.features.face_embedding import FaceEmbedder
 from aver.labels import FER2013
 from aver.models.face_expression import FaceExpressionNet
 from aver.training.export import export_onnx
 from aver.training.face_conditions import CONDITIONS
 from aver.training.face_data import Faces, FaceSplit
+from aver.training.face_report import card_tables, describe_data, rows
 
 Floats = NDArray[np.float32]
 
@@ -171,8 +173,10 @@ def _changed(change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]], faces: Fl
     return np.stack([change(p) for p in pictures])[:, None].astype(np.float32) / 255.0
 
 
-def export_and_measure(net: FaceExpressionNet, recipe: Any, split: FaceSplit, out: Path) -> None:
-    """Write ``face_expression.onnx`` and ``report.json`` into *out*.
+def export_and_measure(
+    net: FaceExpressionNet, recipe: Any, split: FaceSplit, corpus: Path, out: Path
+) -> None:
+    """Write ``face_expression.onnx``, ``report.json``, ``results.csv`` and ``card.md`` into *out*.
 
     The file is written twice: the temperature, fitted on the file's own answers for the
     validation part, goes into its metadata.
@@ -183,7 +187,13 @@ def export_and_measure(net: FaceExpressionNet, recipe: Any, split: FaceSplit, ou
     held, labels = _prepare(split.validation)
     temperature = fit_temperature(FaceEmbedder(path).run(held)[1], labels)
     export_face(net, path, {**about, "temperature": f"{temperature:.4f}"})
-    report = {"recipe": recipe.model_dump(mode="json"), **measure(path, split)}
+    report = {
+        "recipe": recipe.model_dump(mode="json"),
+        **describe_data(corpus, recipe.data.validation_part),
+        **measure(path, split),
+    }
     beside = out / ".report.json"
     beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     beside.replace(out / "report.json")
+    record(out / "results.csv", rows(report), packages=("torch", "lightning", "onnxruntime"))
+    (out / "card.md").write_text(card_tables(report), encoding="utf-8")

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from aver.models.face_expression import FaceExpressionNet, FaceExpressionSettings
 from aver.training.face_augment import FaceAugmentSettings, augment
-from aver.training.face_data import Faces, FaceSplit, ShuffledIndices, load_split
+from aver.training.face_data import FaceSplit, ShuffledIndices, load_split
 from aver.training.recipe import RecipeBase, Settings, register_task
 
 Number = TypeVar("Number", int, float)
@@ -253,7 +253,8 @@ def train_face_expression(recipe: FaceExpressionRecipe, data_root: Path, out: Pa
     """Train, export and measure the face network.
 
     Writes into *out*: ``last.ckpt`` (run again, and training goes on from it), ``progress.csv``,
-    ``face_expression.onnx`` and ``report.json`` with the figures of the exported file.
+    ``face_expression.onnx``, and the figures of that file as ``report.json``, ``results.csv``
+    (rows for the result table) and ``card.md`` (tables for the card).
 
     Args:
         recipe: all settings.
@@ -264,7 +265,8 @@ def train_face_expression(recipe: FaceExpressionRecipe, data_root: Path, out: Pa
         torch.set_num_threads(recipe.training.threads)
     L.seed_everything(recipe.seed, verbose=False)
     out.mkdir(parents=True, exist_ok=True)
-    split = load_split(data_root / recipe.data.folder, recipe.data.validation_part)
+    corpus = data_root / recipe.data.folder
+    split = load_split(corpus, recipe.data.validation_part)
     training = FaceTraining(recipe, split)
     trainer = L.Trainer(
         max_epochs=recipe.training.epochs,
@@ -286,13 +288,10 @@ def train_face_expression(recipe: FaceExpressionRecipe, data_root: Path, out: Pa
     )
     checkpoint = out / "last.ckpt"
     trainer.fit(training, ckpt_path=checkpoint if checkpoint.exists() else None)
-    _finish(training, split, out)
+    _finish(training, corpus, out)
 
 
-def _finish(training: FaceTraining, split: FaceSplit, out: Path) -> None:
+def _finish(training: FaceTraining, corpus: Path, out: Path) -> None:
     from aver.training.face_export import export_and_measure
 
-    export_and_measure(training.average.eval(), training.recipe, split, out)
-
-
-__all__ = ["FaceExpressionRecipe", "FaceTraining", "Faces", "train_face_expression"]
+    export_and_measure(training.average.eval(), training.recipe, training.split, corpus, out)
