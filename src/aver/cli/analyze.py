@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aver.errors import AverError, OutputError, one_line
+from aver.errors import AverError, ModelError, OutputError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,7 +58,7 @@ def analyze(
     console, errors = Console(), Console(stderr=True)
     paths, problems = expand(inputs)
     failures = [str(p) for p in problems]
-    done = 0
+    done, stopped = 0, False
     if paths:
         settings = _settings(
             detector=detector,
@@ -71,11 +71,17 @@ def analyze(
             voice_network=voice_network,
         )
         _check_folder(out)
-        done = _analyze_all(paths, settings, out, wanted, skip_done, quiet, console, failures)
+        done, stopped = _analyze_all(
+            paths, settings, out, wanted, skip_done, quiet, console, failures
+        )
     for failure in failures:
         errors.print(f"[red]failed[/] {_plain(failure)}", soft_wrap=True, highlight=False)
     if done and not quiet:
         console.print(f"Results of {done} recording(s) are in {_plain(str(out))}", highlight=False)
+    if stopped:
+        again = "run it again with --skip-done to go on"
+        errors.print(f"stopped after {done} of {len(paths)} recording(s); {again}")
+        raise typer.Exit(130)
     if failures:
         raise typer.Exit(1)
 
@@ -89,7 +95,8 @@ def _analyze_all(
     quiet: bool,
     console: Console,
     failures: list[str],
-) -> int:
+) -> tuple[int, bool]:
+    """Analyse one after the other: how many are done, and whether the user stopped it."""
     from aver.inference.analyze import Analyzer
     from aver.report import output_stem
 
@@ -103,10 +110,14 @@ def _analyze_all(
             if skip_done and all((out / f"{stem}{_suffix(f)}").exists() for f in wanted):
                 progress.advance(overall)
                 continue
-            analyzer = analyzer or Analyzer(settings)
             try:
+                analyzer = analyzer or Analyzer(settings)
                 _analyze_one(analyzer, path, out, stem, wanted, progress, console, quiet)
                 done += 1
+            except KeyboardInterrupt:
+                return done, True
+            except ModelError:
+                raise
             except AverError as error:
                 failures.append(str(error))
             except MemoryError:
@@ -118,7 +129,7 @@ def _analyze_all(
                     f"({one_line(error)}). Please report it with this line."
                 )
             progress.advance(overall)
-    return done
+    return done, False
 
 
 def _analyze_one(
