@@ -298,6 +298,22 @@ def time_starts_anew(folder: Path) -> Path:
     return path
 
 
+@_maker()
+def stream_appears_late(folder: Path) -> Path:
+    """A Flash video whose last packet of sound claims another codec, and so another stream."""
+    path = write(folder / "late stream.flv", sound=tone())
+    data = bytearray(path.read_bytes())
+    at, sounds = 13, []
+    while at + 11 < len(data):
+        size = int.from_bytes(data[at + 1 : at + 4], "big")
+        if data[at] == 8:
+            sounds.append(at + 11)
+        at += 11 + size + 4
+    data[sounds[-1]] = 0x2F  # MP3 where it was AAC
+    path.write_bytes(data)
+    return path
+
+
 # ---- sound
 
 

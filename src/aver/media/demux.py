@@ -88,6 +88,8 @@ class Demuxer:
                 self.damage.note(None)
                 self._packets = self._recording.container.demux(self._streams)
                 continue
+            except IndexError:  # PyAV at the end of a file in which streams appeared on the way
+                return False
             if packet is None:
                 return False
             if packet.size == 0 and packet.dts is None:

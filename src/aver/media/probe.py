@@ -13,7 +13,7 @@ from aver.media.picture import display_size, orientation
 from aver.media.source import Recording, open_recording
 
 _MOST_PACKETS = 300
-_DECODING_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
+_DECODING_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError, IndexError)
 
 
 def probe(path: str | os.PathLike[str], limits: MediaLimits | None = None) -> MediaInfo:
