@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _recipe(**training: object) -> FaceExpressionRecipe:
-    settings = {"epochs": 2, "batch": 14, "warmup": 1.0, "decay": 1, "half_precision": False}
+    settings = {"epochs": 2, "batch": 14, "half_precision": False}
     return FaceExpressionRecipe.model_validate(
         {
             "task": "face_expression",
@@ -82,15 +82,18 @@ def test_the_target_moves_towards_what_the_network_said(
 
 
 def test_the_learning_rate_rises_stays_and_falls(split: FaceSplit) -> None:
-    recipe = _recipe(epochs=10, batch=14, warmup=2.0, decay=4, learning_rate=0.2)
+    plan = [[0, 0], [2, 1], [6, 1], [10, 0]]
+    recipe = _recipe(epochs=10, batch=14, rates=plan, learning_rate=0.2)
     schedule = FaceTraining(recipe, split).configure_optimizers()["lr_scheduler"]["scheduler"]
     rates = []
     for _ in range(20):
         rates.append(schedule.get_last_lr()[0])
         schedule.optimizer.step()
         schedule.step()
-    assert rates[:5] == pytest.approx([0.05, 0.1, 0.15, 0.2, 0.2])
-    assert rates[12:] == pytest.approx([0.2, 0.175, 0.15, 0.125, 0.1, 0.075, 0.05, 0.025])
+    assert rates[:5] == pytest.approx([0.025, 0.075, 0.125, 0.175, 0.2])
+    assert rates[11:] == pytest.approx(
+        [0.2, 0.1875, 0.1625, 0.1375, 0.1125, 0.0875, 0.0625, 0.0375, 0.0125]
+    )
 
 
 def test_norms_and_biases_do_not_decay(split: FaceSplit) -> None:
@@ -119,7 +122,8 @@ def test_the_split_holds_each_face_once(data: Path) -> None:
 
 
 def test_it_learns_exports_and_measures(data: Path, tmp_path: Path) -> None:
-    recipe = _recipe(epochs=8, batch=16, decay=4, learning_rate=0.1, own_start=2, average=0.8)
+    plan = [[0, 0], [1, 1], [4, 1], [8, 0]]
+    recipe = _recipe(epochs=8, batch=16, rates=plan, own_start=2, average=0.8)
     out = tmp_path / "run"
     train_face_expression(recipe, data, out)
     report = json.loads((out / "report.json").read_text())
@@ -143,9 +147,11 @@ def test_stopped_and_prolonged_it_is_the_same_run(
         "aver.training.face_expression._finish",
         lambda training, corpus, out: ends.append(training.average.state_dict()),
     )
-    recipe = _recipe(epochs=3, batch=32, decay=1, own_start=1)
+    recipe = _recipe(epochs=3, batch=32, rates=[[0, 0], [1, 1], [2.4, 1], [3, 0]], own_start=1)
     short = recipe.model_copy(
-        update={"training": recipe.training.model_copy(update={"epochs": 2, "decay": 0})}
+        update={
+            "training": recipe.training.model_copy(update={"epochs": 2, "rates": ((0, 0), (1, 1))})
+        }
     )
     train_face_expression(recipe, data, tmp_path / "through")
     train_face_expression(short, data, tmp_path / "halved")

@@ -5,9 +5,9 @@ moves from its label towards the running mean of what the network itself said ab
 augmentations (temporal ensembling, Laine & Aila 2017; as a target beside the label, Kim et al.
 2021). What is validated, tested and exported is the exponential moving average of the weights.
 
-The learning rate rises for ``warmup`` epochs, stays, and falls to zero in a straight line over the
-last ``decay`` epochs; nothing before the fall depends on the number of epochs, so a run may be
-prolonged or shortened until the fall begins.
+The learning rate, the size of the faces and how much they are changed follow plans written down
+by epoch in the recipe. A run that is stopped goes on where it was, and what lies ahead of it may be
+planned anew: the recipe then still says what was done from the beginning.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lightning as L
+import numpy as np
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -53,8 +54,8 @@ class FaceTrainingSettings(Settings):
         learning_rate: highest learning rate of stochastic gradient descent (Nesterov).
         momentum: its momentum.
         weight_decay: on the weights of convolutions and the classifier alone.
-        warmup: epochs of rising learning rate.
-        decay: last epochs, of falling learning rate.
+        rates: the learning rate as parts of the highest, ``[[epoch, part], ...]``, in straight
+            lines between these points.
         sizes: side of the faces in pixels, from each epoch on: ``[[0, 36], [24, 44]]``.
         strengths: strength of the augmentation, from each epoch on, written alike.
         label_smoothing: share of the target spread over all classes.
@@ -67,13 +68,12 @@ class FaceTrainingSettings(Settings):
         threads: threads of the tensor library; 0 leaves its own choice.
     """
 
-    epochs: int = Field(default=44, ge=1)
+    epochs: int = Field(default=48, ge=1)
     batch: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=0.1, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
-    warmup: float = Field(default=2.0, ge=0)
-    decay: int = Field(default=22, ge=0)
+    rates: tuple[tuple[float, float], ...] = ((0, 0.0), (2, 1.0), (14, 1.0), (48, 0.0))
     sizes: tuple[tuple[int, int], ...] = ((0, 48),)
     strengths: tuple[tuple[int, float], ...] = ((0, 1.0),)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
@@ -204,11 +204,11 @@ class FaceTraining(L.LightningModule):
         )
         steps = len(self.split.train) // settings.batch
 
+        points, parts = zip(*settings.rates, strict=True)
+
         def rate(step: int) -> float:
-            epoch = step / steps
-            rise = (epoch + 1 / steps) / settings.warmup if settings.warmup else 1.0
-            fall = (settings.epochs - epoch) / settings.decay if settings.decay else 1.0
-            return max(0.0, min(1.0, rise, fall))
+            # The middle of the step: the first is not lost to a rate of zero, nor is the last.
+            return float(np.interp((step + 0.5) / steps, points, parts))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {
