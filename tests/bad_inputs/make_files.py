@@ -518,7 +518,7 @@ def cover_art_mp3(folder: Path) -> Path:
     cover = write_image(folder / "cover.jpg", corner_picture(96, 64), "mjpeg", "yuvj420p")
     path = folder / "song.mp3"
     sound = tone()((np.arange(88_200)) / 44_100).astype(np.float32)
-    with av.open(path.open("wb"), "w", format="mp3") as out:
+    with path.open("wb") as file, av.open(file, "w", format="mp3") as out:
         audio = out.add_stream("libmp3lame", rate=44_100)
         audio.layout = "mono"
         art = out.add_stream("mjpeg", rate=1)
@@ -540,7 +540,7 @@ def cover_art_mp3(folder: Path) -> Path:
 def too_many_streams(folder: Path) -> Path:
     """Forty sound streams."""
     path = folder / "many.mkv"
-    with av.open(path.open("wb"), "w", format="matroska") as out:
+    with path.open("wb") as file, av.open(file, "w", format="matroska") as out:
         streams = [out.add_stream("pcm_s16le", rate=8000) for _ in range(40)]
         for stream in streams:
             stream.layout = "mono"

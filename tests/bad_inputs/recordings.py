@@ -109,17 +109,16 @@ def write(
     if picture == "corners":
         still = corner_picture(*size)
         picture = lambda _: still  # noqa: E731
-    with av.open(
-        path.open("wb"), "w", format=container or _muxer(path), options=options or {}
-    ) as out:
+    with (
+        path.open("wb") as file,
+        av.open(file, "w", format=container or _muxer(path), options=options or {}) as out,
+    ):
         video = audio = None
         if callable(picture):
             video = out.add_stream(video_codec, rate=rate, options=video_options or {})
             video.width, video.height, video.pix_fmt = *size, pixel_format
             if frame_times:
                 video.codec_context.time_base = Fraction(1, 1000)
-            if rotation:
-                video.set_display_rotation(-rotation)
         if sound is not None:
             audio = out.add_stream(audio_codec, rate=sample_rate)
             audio.layout = layout
@@ -152,7 +151,20 @@ def write(
         for stream in (video, audio):
             if stream is not None:
                 out.mux(stream.encode(None))
+    if rotation:
+        turns = {90: [0, 1, -1, 0], 180: [-1, 0, 0, -1], 270: [0, -1, 1, 0]}
+        set_display_matrix(path, turns[rotation])
     return path
+
+
+def set_display_matrix(path: Path, matrix: Sequence[int]) -> None:
+    """Set a, b, c, d of the display matrix of an MP4 or MOV file (ISO/IEC 14496-12, 8.3.2)."""
+    a, b, c, d = (value << 16 for value in matrix)
+    rows = [a, b, 0, c, d, 0, 0, 0, 1 << 30]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 44
+    data[at : at + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in rows)
+    path.write_bytes(data)
 
 
 def write_image(path: Path, image: np.ndarray, codec: str, pixel_format: str) -> Path:

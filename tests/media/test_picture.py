@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from bad_inputs.make_files import MAKERS
-from bad_inputs.recordings import CORNERS, corner_picture, write, write_image
+from bad_inputs.recordings import CORNERS, corner_picture, set_display_matrix, write, write_image
 
 from aver.media import VideoFrame, probe, read_windows
 from aver.media.picture import Converter, FrameSampler, display_size
@@ -62,20 +62,14 @@ def test_rotated_and_scaled_down(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("matrix", "expected"),
     [
-        # rows a b u, c d v, x y w of the display matrix, in 16.16 (u, v, w in 2.30)
+        # a, b, c, d of the display matrix
         ([-1, 0, 0, 1], "mirrored"),
         ([1, 0, 0, -1], "upside down"),
     ],
 )
 def test_mirrored_pictures(tmp_path: Path, matrix: list[int], expected: str) -> None:
-    path = write(tmp_path / "mirror.mp4", size=(96, 64), rotation=180, seconds=0.2)
-    one = 1 << 16
-    data = bytearray(path.read_bytes())
-    at = data.index(b"tkhd") + 4 + 40
-    a, b, c, d = (value * one for value in matrix)
-    rows = [a, b, 0, c, d, 0, 0, 0, 1 << 30]
-    data[at : at + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in rows)
-    path.write_bytes(data)
+    path = write(tmp_path / "mirror.mp4", size=(96, 64), seconds=0.2)
+    set_display_matrix(path, matrix)
     plain = corner_picture(96, 64)
     flipped = plain[:, ::-1] if expected == "mirrored" else plain[::-1]
     difference = first_frame(path).image.astype(int) - flipped
