@@ -102,7 +102,7 @@ def write_eaf(timeline: Timeline, out: BinaryIO) -> None:
 def _collect(timeline: Timeline) -> list[_Tier]:
     tiers: list[_Tier] = []
     for person, by_modality in tracks(timeline).items():
-        name = person_name(person)
+        name = person_name(person, timeline)
         for modality, segments in by_modality.items():
             tier = _Tier(f"{name} {modality}", name, "emotion")
             for run in runs_of(segments):

@@ -42,8 +42,8 @@ def guide(timeline: Timeline) -> str:
         "diagnosis. Not on people who have not agreed to it.</p>",
         "<p>In the European Union, inferring emotions of people at work and in education is "
         "prohibited, save for medical or safety reasons (AI Act, Regulation (EU) 2024/1689, "
-        "Article 5(1)(f)); elsewhere people must be told that such a system is used on them "
-        "(Article 50(3)).</p>",
+        "Article 5(1)(f)); in other settings there, people must be told that such a system is "
+        "used on them (Article 50(3)).</p>",
         "</div></div>",
     ]
     if limits:
@@ -71,8 +71,8 @@ def _calibration(model: Mapping[str, Any]) -> str:
     how = f" (temperature {float(temperature):.2f})" if isinstance(temperature, int | float) else ""
     if not isinstance(error, int | float):
         return (
-            "Among moments scored 0.6, the label should be right about six times in ten on "
-            "recordings like those the model was tested on, and less often on others."
+            "How often a label of a given score is right was not measured for this model: compare "
+            "scores with one another rather than take them for chances."
         )
     return (
         f"They are calibrated{how}: on held-out recordings, stated and actual rates of being "

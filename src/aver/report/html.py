@@ -21,6 +21,7 @@ from aver.report.runs import (
     duration_of,
     event_lanes,
     file_name,
+    is_still,
     leading_modality,
     person_name,
     printable,
@@ -47,18 +48,22 @@ def write_html(timeline: Timeline, out: BinaryIO) -> None:
         {"looks": _patterns(timeline), "scale": svg.scale_of(timeline.segments)},
     )
     name = printable(file_name(timeline))
+    still = is_still(timeline)
     page = Template(_template("report.html")).substitute(
         title=escape(f"{name} – expressed emotion"),
-        style=colour_rules(timeline.labels) + "\n" + _template("report.css"),
+        style="\n".join(
+            (_template("report.css"), colour_rules(timeline.labels), _sizes(timeline.labels))
+        ),
         patterns=pattern_definitions(timeline.labels),
         name=escape(name),
         facts=_facts(timeline, duration),
         cast=cast_list(people, timeline),
         warnings=_warnings(timeline.warnings),
-        overview=_overview(timeline, people, duration),
+        overview="" if still else _overview(timeline, people, duration),
+        toolbar="" if still or not timeline.segments else _template("toolbar.html"),
         people="".join(person_card(track, timeline, duration) for track in people),
         averaged=_averaged(packed.windows_per_point),
-        table=_table(timeline, people),
+        table="" if still else _table(timeline, people),
         guide=guide(timeline),
         version=escape(__version__),
         model=_made_with(timeline),
@@ -72,6 +77,13 @@ def write_html(timeline: Timeline, out: BinaryIO) -> None:
 @cache
 def _template(name: str) -> str:
     return (files("aver.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _sizes(labels: Sequence[str]) -> str:
+    """Room for long names, and lower rows where there are many labels."""
+    left = min(11.0, max(7.2, 2.6 + 0.52 * max(map(len, labels), default=0)))
+    row = 36 if len(labels) <= 12 else 22
+    return f"@media (min-width:40.01rem){{:root{{--left:{left:.1f}rem}}}}\n.chart{{--row:{row}px}}"
 
 
 def _patterns(timeline: Timeline) -> list[str]:
@@ -93,7 +105,7 @@ def _tracks(timeline: Timeline) -> list[Track]:
             Track(
                 key="nobody" if number is None else f"person-{number}",
                 person=number,
-                name=person_name(number),
+                name=person_name(number, timeline),
                 seen=None if number is None else people.get(number),
                 sentence=sentence,
                 curves=by_modality,
@@ -192,9 +204,7 @@ def _overview(timeline: Timeline, people: Sequence[Track], duration: float) -> s
     if not rows:
         return ""
     legend = "".join(
-        f'<li><svg class="swatch" viewBox="0 0 22 14" aria-hidden="true">'
-        f'<rect width="22" height="14" rx="3" fill="url(#p{i})"/></svg>'
-        f"{escape(printable(label))}</li>"
+        f"<li>{svg.swatch(i)}{escape(printable(label))}</li>"
         for i, label in enumerate(timeline.labels)
     )
     faint = (
@@ -239,13 +249,13 @@ def _table(timeline: Timeline, people: Sequence[Track]) -> str:
     )
     if not rows:
         return ""
+    count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
     decimals = 1 if duration_of(timeline) < 3600 else 0
     body = "".join(
         f'<tr><td class="number">{clock(run.start, decimals)}</td>'
         f'<td class="number">{clock(run.end, decimals)}</td>'
         f"<td>{escape(track.name)}</td>"
-        f'<td><svg class="swatch" viewBox="0 0 22 14" aria-hidden="true"><rect width="22" '
-        f'height="14" rx="3" fill="url(#p{run.label})"/></svg>'
+        f"<td>{svg.swatch(run.label)}"
         f"{escape(printable(timeline.labels[run.label]))}</td>"
         f'<td class="number">{run.score:.2f}</td><td class="number">{run.peak:.2f}</td>'
         f"<td>{'weak' if run.weak else ''}</td></tr>"
@@ -271,7 +281,7 @@ def _table(timeline: Timeline, people: Sequence[Track]) -> str:
     )
     return (
         '<section class="card"><details class="table"><summary><h2>All stretches as a table'
-        f'</h2> <span class="hint">{len(rows)} rows</span></summary>{note}'
+        f'</h2> <span class="hint">{count}</span></summary>{note}'
         '<div class="scroll"><table><caption>Stretches of the same strongest expression, with '
         f"scores from 0 to 1</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         "</div></details></section>"

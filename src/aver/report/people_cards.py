@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from aver.report import svg
-from aver.report.runs import Run, clock, printable
+from aver.report.runs import Run, clock, is_still, printable, without_picture
 from aver.timeline import Modality, Person, Segment, Thumbnail, Timeline
 
 MOST_THUMBNAILS = 6
@@ -55,9 +55,9 @@ def cast_list(people: Sequence[Track], timeline: Timeline) -> str:
 def person_card(track: Track, timeline: Timeline, duration: float) -> str:
     """Thumbnails, facts and curves of one person."""
     title = f'<h2 id="{track.key}-title">{escape(track.name)}</h2>'
-    facts = f'<p class="facts">{_facts(track)}</p>'
+    facts = f'<p class="facts">{_facts(track, timeline)}</p>'
     seen = _thumbnails(track)[:MOST_THUMBNAILS]
-    faces = "".join(_figure(thumbnail) for thumbnail in seen)
+    faces = "".join(_figure(thumbnail, is_still(timeline)) for thumbnail in seen)
     gallery = (
         f'<div class="faces" role="group" aria-label="{escape(track.name)} at the strongest '
         f'moments">{faces}</div>'
@@ -65,17 +65,20 @@ def person_card(track: Track, timeline: Timeline, duration: float) -> str:
         else ""
     )
     chart = ""
-    if track.modality:
+    if track.modality and is_still(timeline):
+        chart = _still(track.runs[0], track.curves[track.modality][0], timeline)
+    elif track.modality:
         means = timeline.summary(track.modality)[track.person]
+        top = max(range(len(timeline.labels)), key=lambda i: means[timeline.labels[i]])
+        leads = ' class="top"'
         names = "".join(
-            f'<li><svg class="swatch" viewBox="0 0 22 14" aria-hidden="true"><rect width="22" '
-            f'height="14" rx="3" fill="url(#p{i})"/></svg><span>{escape(printable(label))}'
+            f"<li{leads if i == top else ''}>{svg.swatch(i)}<span>{escape(printable(label))}"
             "</span></li>"
             for i, label in enumerate(timeline.labels)
         )
         values = "".join(
-            f'<li data-mean="{means[label]:.2f}">{means[label]:.2f}</li>'
-            for label in timeline.labels
+            f'<li data-mean="{means[label]:.2f}"{leads if i == top else ""}>{means[label]:.2f}</li>'
+            for i, label in enumerate(timeline.labels)
         )
         scale = svg.scale_of(timeline.segments)
         still = svg.curves(track.curves[track.modality], len(timeline.labels), duration, scale)
@@ -98,6 +101,21 @@ def person_card(track: Track, timeline: Timeline, duration: float) -> str:
     )
 
 
+def _still(run: Run, window: Segment, timeline: Timeline) -> str:
+    """One moment has no curve: bars from 0 to 1 instead."""
+    rows = "".join(
+        f"<li{' class=top' if i == run.label else ''}>{svg.swatch(i)}"
+        f"<span>{escape(printable(label))}</span>"
+        f'<svg class="bar" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect width="1000" height="14" class="present"/>'
+        f'<rect width="{1000 * score:.0f}" height="14" fill="var(--c{i})"/></svg>'
+        f'<span class="number">{score:.2f}</span></li>'
+        for i, (label, score) in enumerate(zip(timeline.labels, window.scores, strict=True))
+    )
+    weak = '<p class="hint">The evidence is weak.</p>' if run.weak else ""
+    return f'<ul class="bars">{rows}</ul>{weak}'
+
+
 def _thumbnails(track: Track) -> list[Thumbnail]:
     return [t for t in track.seen.thumbnails if t.jpeg] if track.seen else []
 
@@ -108,8 +126,10 @@ def _resting(track: Track, scale: float) -> str:
     return f"{what.capitalize()}; each row runs from 0 to {scale:g}"
 
 
-def _facts(track: Track) -> str:
+def _facts(track: Track, timeline: Timeline) -> str:
     if track.seen is None:
+        if without_picture(timeline):
+            return "All voices of the recording together; they are not told apart."
         if track.person is None:
             return (
                 "Heard while nobody in view could be told to be speaking: off camera, "
@@ -123,18 +143,21 @@ def _facts(track: Track) -> str:
     if seconds >= 3600:
         length = f"{clock(seconds)} h"
     voice = "" if "voice" in track.curves else " · no voice of their own found"
+    if is_still(timeline):
+        return f"Face quality {quality} ({person.quality:.2f})"
     return (
         f"In view from {clock(person.first_seen)} to {clock(person.last_seen)}, {length} in all "
         f"· face quality {quality} ({person.quality:.2f}){voice}"
     )
 
 
-def _figure(thumbnail: Thumbnail) -> str:
+def _figure(thumbnail: Thumbnail, still: bool) -> str:
+    when = "" if still else f" <span>at {clock(thumbnail.time)}</span>"
     label = escape(printable(thumbnail.label))
     return (
         f'<figure data-time="{thumbnail.time:.3f}">{_image(thumbnail, label)}'
-        f"<figcaption><strong>{label}</strong><br>{thumbnail.score:.2f} "
-        f"<span>at {clock(thumbnail.time)}</span></figcaption></figure>"
+        f"<figcaption><strong>{label}</strong><br>{thumbnail.score:.2f}"
+        f"{when}</figcaption></figure>"
     )
 
 

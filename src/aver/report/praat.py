@@ -24,7 +24,7 @@ def write_textgrid(timeline: Timeline, out: BinaryIO) -> None:
                 (r.start, r.end, timeline.labels[r.label] + (" (weak)" if r.weak else ""))
                 for r in runs_of(segments)
             ]
-            tiers.append((f"{person_name(person)} {modality}", spans))
+            tiers.append((f"{person_name(person, timeline)} {modality}", spans))
     for number, lane in enumerate(event_lanes(timeline.events), start=1):
         name = "Sounds" if number == 1 else f"Sounds {number}"
         tiers.append((name, [(e.start, e.end, e.label) for e in lane]))

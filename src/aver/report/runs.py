@@ -129,15 +129,31 @@ def event_lanes(events: Sequence[Event]) -> list[list[Event]]:
     return lanes
 
 
-def person_name(person: int | None) -> str:
+def without_picture(timeline: Timeline) -> bool:
+    """True for sound alone, where no voice can be expected to belong to somebody in view."""
+    return timeline.media.get("has_video") is False and not timeline.people
+
+
+def person_name(person: int | None, timeline: Timeline) -> str:
     """How a person is called in every format."""
-    return "Voice, nobody in view" if person is None else f"Person {person}"
+    if person is not None:
+        return f"Person {person}"
+    return "Voice" if without_picture(timeline) else "Voice, nobody in view"
 
 
 def file_name(timeline: Timeline) -> str:
     """The recording's file name without its folders."""
-    name = timeline.media.get("name") or timeline.media.get("path") or "recording"
-    return str(name).replace("\\", "/").rstrip("/").rsplit("/", 1)[-1] or "recording"
+    name = timeline.media.get("name")
+    if not name:
+        path = str(timeline.media.get("path") or "").replace("\\", "/")
+        name = path.rstrip("/").rsplit("/", 1)[-1]
+    return str(name) or "recording"
+
+
+def is_still(timeline: Timeline) -> bool:
+    """True for a picture, and for a recording of one window: there is nothing to follow in time."""
+    windows = {(s.start, s.end) for s in timeline.segments}
+    return len(windows) == 1 or (bool(timeline.media.get("is_image")) and bool(windows))
 
 
 def duration_of(timeline: Timeline) -> float:

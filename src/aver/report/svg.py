@@ -173,6 +173,14 @@ def _picture(height: int, content: str) -> str:
     )
 
 
+def swatch(label: int) -> str:
+    """A label's colour and pattern, to stand beside its name."""
+    return (
+        '<svg class="swatch" viewBox="0 0 22 14" aria-hidden="true">'
+        f'<rect width="22" height="14" rx="3" fill="url(#p{label})"/></svg>'
+    )
+
+
 def ticks(duration: float, most: int = 8) -> list[float]:
     """Round times from 0 to *duration*, at most *most* steps apart, in seconds."""
     if duration <= 0:

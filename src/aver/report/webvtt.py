@@ -29,7 +29,7 @@ def write_webvtt(timeline: Timeline, out: BinaryIO) -> None:
         for run in runs_of(by_modality[modality]) if modality else ():
             label = _text(timeline.labels[run.label])
             weak = " (weak)" if run.weak else ""
-            voice = _text(person_name(person))
+            voice = _text(person_name(person, timeline))
             cues.append((*_span(run.start, run.end), f"<v {voice}>{label} {run.score:.2f}{weak}"))
     for lane in event_lanes(timeline.events):
         cues += [(*_span(e.start, e.end), f"[{_text(e.label)} {e.score:.2f}]") for e in lane]

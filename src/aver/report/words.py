@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aver.report.runs import clock, duration_of, leading_modality, tracks, without_overlap
+from aver.report.runs import clock, leading_modality, tracks, without_overlap, without_picture
 from aver.timeline import Modality, Segment, Timeline
 
 CLEAR = 1.6
@@ -26,7 +26,12 @@ def _sentence(
     timeline: Timeline, person: int | None, by_modality: dict[Modality, list[Segment]]
 ) -> str:
     modality = leading_modality(by_modality)
-    subject = "A voice that belongs to nobody in view" if person is None else f"Person {person}"
+    if person is not None:
+        subject = f"Person {person}"
+    elif without_picture(timeline):
+        subject = "The voice"
+    else:
+        subject = "A voice that belongs to nobody in view"
     if modality is None:
         return f"{subject} was seen too briefly for a score."
     segments = by_modality[modality]
@@ -35,12 +40,12 @@ def _sentence(
     index = timeline.labels.index(label)
     firm = [s for s in segments if not s.weak] or segments
     strongest = max(firm, key=lambda s: s.scores[index])
-    # One window of a second is not "at 0:07" of anything.
-    single = len(segments) == 1 and duration_of(timeline) <= segments[0].end
-    where = "" if single else f", strongest at {clock(strongest.start)}"
+    where = f", strongest at {clock(strongest.start)}"
     verb = "sounds" if person is None or modality == "voice" else "shows"
     carries = "shows" if verb == "shows" else "carries"
-    if means[label] < CLEAR / len(timeline.labels):
+    if len(segments) == 1 and means[label] >= CLEAR / len(timeline.labels):
+        core = f"{verb} {label} ({means[label]:.2f})"
+    elif means[label] < CLEAR / len(timeline.labels):
         core = f"{carries} no clear expression; {label} leads (mean {means[label]:.2f})"
     elif _share(segments, index) >= 0.5:
         core = f"mostly {verb} {label} (mean {means[label]:.2f}){where}"

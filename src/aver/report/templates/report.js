@@ -243,7 +243,7 @@
         item.textContent = cursor === null ? item.dataset.mean : main ? main.at(w, label).toFixed(2) : "–";
         if (main && (top < 0 || main.at(w, label) > main.at(w, top))) top = label;
       });
-      if (cursor === null) chart.values.forEach((item, i) => { if (top < 0 || +item.dataset.mean > +chart.values[top].dataset.mean) top = i; });
+      if (cursor === null) top = chart.top;
       [...chart.values, ...chart.names].forEach((item, i) => item.classList.toggle("top", i % labels.length === top));
       chart.heading.textContent = cursor === null ? "mean" : "now";
       if (cursor === null) { chart.readout.textContent = view === "rows" ? chart.readout.dataset.rest : "The scores of one moment, stacked; they add up to 1"; continue; }
@@ -285,7 +285,7 @@
       if (stale) charts.forEach(drawChart);
       stale = false;
       drawReadouts(); drawBrush();
-      document.getElementById("span").textContent = `${clock(start)} – ${clock(end)}`;
+      document.getElementById("span").textContent = `${clock(start, end - start < 10 ? 1 : 0)} – ${clock(end, end - start < 10 ? 1 : 0)}`;
     });
   };
   const draw = () => { stale = true; point(); };
@@ -329,6 +329,7 @@
   for (const chart of charts) {
     const { plot, canvas } = chart;
     chart.curves = people[chart.key];
+    chart.top = chart.values.findIndex(item => item.classList.contains("top"));
     chart.line.className = "cursor-line";
     plot.append(canvas, chart.line);
     drag(canvas, within(canvas, () => start, () => end));
