@@ -36,12 +36,14 @@ class Describer:
         describe: maps a picture and the place of a face in it to a unit vector.
         same_person: scalar product from which two descriptors count as one person's.
         stranger: scalar product below which they count as two persons'.
+        pause_seconds: a person in the picture is described again after this long.
     """
 
     name: str
     describe: Callable[[Image, Placement], Vector]
     same_person: float
     stranger: float
+    pause_seconds: float = 2.0
 
 
 def make_describer(name: DescriberName = "auto") -> Describer:
@@ -113,7 +115,7 @@ def _sface() -> Describer:
         return unit(np.asarray(feature, np.float32).ravel())
 
     # OpenCV's documentation gives 0.363 for one person; a wrong re-join is worse than a missed one.
-    return Describer("sface", describe_face, 0.40, 0.15)
+    return Describer("sface", describe_face, 0.40, 0.15, 5.0)
 
 
 def _dlib_resnet() -> Describer:
@@ -133,7 +135,7 @@ def _dlib_resnet() -> Describer:
 
     # Its vectors are about 1.43 long and all point one way: these cosines stand for distances of
     # 0.51 and 0.64, where dlib's documentation gives 0.6.
-    return Describer("dlib_resnet", describe_face, 0.935, 0.90)
+    return Describer("dlib_resnet", describe_face, 0.935, 0.90, 5.0)
 
 
 _FACE_SHARE = 0.6

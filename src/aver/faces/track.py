@@ -32,7 +32,6 @@ _DOUBT_SECONDS = 0.35
 # Likeness of a bridged face to what the detector saw last; hands and turned heads pass, walls not.
 _PLAUSIBLE = 0.45
 _DETECTION_WEIGHT = 0.7  # the rest is where the flow put the face: steadier crops
-_REMEMBER_SECONDS = 2.0
 # A face's own hair reaches this far around its box, in parts of it; a body before it this far.
 _HAIR, _BODY = 1.3, 2.2
 # A face that comes out from behind another, or in from the edge, is given this long to be known.
@@ -204,14 +203,12 @@ class FaceTracker:
         for detection in detections:
             if id(detection) not in taken and detection.score >= self._birth_threshold:
                 self._begin(image, time, detection)
+        pause = self._people.describer.pause_seconds
         for track in list(self._tracks):
             if track.person == _UNSURE:
                 if track.fresh is not None:
                     self._decide(track, image, time)
-            elif (
-                not (track.missed or track.doubtful)
-                and time - track.remembered_at >= _REMEMBER_SECONDS
-            ):
+            elif not (track.missed or track.doubtful) and time - track.remembered_at >= pause:
                 self._remember(track, image, time)
 
     def _remember(self, track: _Track, image: Image, time: float) -> None:
