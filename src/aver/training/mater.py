@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,16 +84,16 @@ class ClipBatches(IterableDataset[dict[str, Tensor]]):
         settings: MaterTraining,
         faces_of: np.ndarray | None,
         seed: int,
+        epoch: int = 0,
     ):
         self.clips, self.bank, self.settings = clips, bank, settings
-        self.faces_of, self.seed, self.epoch = faces_of, seed, 0
+        self.faces_of, self.seed, self.epoch = faces_of, seed, epoch
 
     def __len__(self) -> int:
         return max(1, len(self.clips) // self.settings.batch)
 
     def __iter__(self) -> Any:
         random = np.random.default_rng((self.seed, self.epoch))
-        self.epoch += 1
         labels = self.clips.labels
         chance = np.ones(len(labels))
         if self.settings.balance:
@@ -139,13 +140,23 @@ class ClipBatches(IterableDataset[dict[str, Tensor]]):
 
 
 class MaterTask(lightning.LightningModule):
-    """Loss, optimiser and schedule."""
+    """Data of each epoch, loss, optimiser and schedule."""
 
-    def __init__(self, recipe: MaterRecipe, steps: int):
+    def __init__(self, recipe: MaterRecipe, clips: Sequences, bank: FaceBank | None):
         super().__init__()
         self.network = Mater(recipe.model)
-        self.settings = recipe.training
-        self.steps = steps
+        self.settings, self.seed = recipe.training, recipe.seed
+        self.clips, self.bank = clips, bank
+        self.faces_of = mater_data.still_classes() if bank is not None else None
+        self.steps = len(self._batches()) * recipe.training.epochs
+
+    def _batches(self) -> ClipBatches:
+        parts = (self.clips, self.bank, self.settings, self.faces_of, self.seed)
+        return ClipBatches(*parts, epoch=self.current_epoch)
+
+    def train_dataloader(self) -> Any:
+        """This epoch's batches; asked for anew every epoch, so a resumed run goes on rightly."""
+        return DataLoader(self._batches(), batch_size=None)
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         """Cross entropy of the averaged prediction, plus the branches' own."""
@@ -188,17 +199,35 @@ class MaterTask(lightning.LightningModule):
 
 
 class _Epochs(lightning.Callback):
-    """Tells the data which epoch it is, so a resumed run goes on with the right one."""
+    """Dropout too must not depend on whether the run was stopped before this epoch."""
 
-    def __init__(self, data: ClipBatches):
-        self.data = data
+    def __init__(self, seed: int, after_epoch: Callable[[Any], None] | None):
+        self.seed, self.after_epoch = seed, after_epoch
 
-    def on_train_epoch_start(self, trainer: Any, _: Any) -> None:
-        self.data.epoch = trainer.current_epoch
+    def on_train_batch_start(self, trainer: Any, _: Any, batch: Any, index: int) -> None:
+        torch.manual_seed((self.seed * 100_003 + trainer.current_epoch) * 100_003 + index)
+
+    def on_train_epoch_end(self, trainer: Any, _: Any) -> None:
+        if self.after_epoch is not None:
+            self.after_epoch(trainer)
 
 
-def fit(recipe: MaterRecipe, clips: Sequences, bank: FaceBank | None, out: Path) -> Mater:
+def fit(
+    recipe: MaterRecipe,
+    clips: Sequences,
+    bank: FaceBank | None,
+    out: Path,
+    *,
+    after_epoch: Callable[[Any], None] | None = None,
+) -> Mater:
     """Train; goes on from ``out/last.ckpt`` if it is there.
+
+    Args:
+        recipe: what to train.
+        clips: training clips.
+        bank: faces to compose from, where the clips have none.
+        out: folder of checkpoints and logs.
+        after_epoch: called with the trainer after each epoch (to stop it, say).
 
     Raises:
         FloatingPointError: if the loss is no longer finite (the last checkpoint stays).
@@ -206,9 +235,7 @@ def fit(recipe: MaterRecipe, clips: Sequences, bank: FaceBank | None, out: Path)
     lightning.seed_everything(recipe.seed, verbose=False)
     if recipe.training.threads:
         torch.set_num_threads(recipe.training.threads)
-    faces_of = mater_data.still_classes() if bank is not None else None
-    data = ClipBatches(clips, bank, recipe.training, faces_of, recipe.seed)
-    task = MaterTask(recipe, len(data) * recipe.training.epochs)
+    task = MaterTask(recipe, clips, bank)
     last = out / "last.ckpt"
     trainer = lightning.Trainer(
         max_epochs=recipe.training.epochs,
@@ -217,15 +244,14 @@ def fit(recipe: MaterRecipe, clips: Sequences, bank: FaceBank | None, out: Path)
         logger=CSVLogger(out, name="", version="log"),
         callbacks=[
             ModelCheckpoint(dirpath=out, save_last=True, save_top_k=0),
-            _Epochs(data),
+            _Epochs(recipe.seed, after_epoch),
         ],
         gradient_clip_val=1.0,
         enable_model_summary=False,
         log_every_n_steps=10,
+        reload_dataloaders_every_n_epochs=1,
     )
-    trainer.fit(
-        task, DataLoader(data, batch_size=None), ckpt_path=str(last) if last.exists() else None
-    )
+    trainer.fit(task, ckpt_path=str(last) if last.exists() else None)
     return task.network.eval()
 
 
