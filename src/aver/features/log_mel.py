@@ -43,13 +43,13 @@ def mel_matrix() -> NDArray[np.float64]:
     falling = (upper - bins[:, None]) / (upper - centre)
     weights = np.maximum(0.0, np.minimum(rising, falling))
     weights[0] = 0.0
-    return weights
+    return np.asarray(weights)
 
 
 @lru_cache(maxsize=1)
 def _hann() -> NDArray[np.float64]:
     phase = 2.0 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES
-    return 0.5 - 0.5 * np.cos(phase)
+    return np.asarray(0.5 - 0.5 * np.cos(phase))
 
 
 def mel_magnitudes(samples: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -81,7 +81,7 @@ def log_mel(samples: NDArray[np.floating[Any]], *, gain: float = 1.0) -> NDArray
     Returns:
         (frames, 64) float32; 48 frames for half a second (8,000 samples).
     """
-    return np.log(mel_magnitudes(samples) * np.float32(gain) + np.float32(LOG_OFFSET))
+    return np.asarray(np.log(mel_magnitudes(samples) * np.float32(gain) + np.float32(LOG_OFFSET)))
 
 
 def window_log_mel(samples: NDArray[np.floating[Any]], *, gain: float = 1.0) -> NDArray[np.float32]:

@@ -1,8 +1,9 @@
 """Making one recorded voice sound like many rooms, microphones and speakers.
 
 Two kinds of change. :func:`disturb_sound` works on samples and is dear (resampling, convolution),
-so a handful of versions of each clip are made once. :class:`MelDisturber` works on mel magnitudes
-while training and is cheap: background at a random level, gain, equaliser, masks.
+so a handful of versions of each clip are made once. :func:`disturb_magnitudes` (background at a
+random level, gain, equaliser) and :func:`hide_parts` (masks, Park et al. 2019) work on mel
+spectrograms while training and are cheap.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from aver.features.log_mel import SAMPLE_RATE
+from aver.features.log_mel import BANDS, SAMPLE_RATE
 
 
 def room_response(
@@ -92,6 +93,87 @@ def disturb_sound(
     if telephone:
         sound = _mu_law(sound)
     return sound.astype(np.float32), speed
+
+
+_KNOTS = 6
+_CURVES = np.stack(
+    [np.interp(np.linspace(0, _KNOTS - 1, BANDS), range(_KNOTS), row) for row in np.eye(_KNOTS)]
+).astype(np.float32)
+
+
+def disturb_magnitudes(
+    magnitudes: NDArray[np.float32],
+    levels: NDArray[np.float64],
+    noises: list[NDArray[np.float32]],
+    generator: np.random.Generator,
+    *,
+    strength: float = 1.0,
+) -> NDArray[np.float64]:
+    """Add background, equalise and amplify mel magnitudes, in place.
+
+    At full strength half of the clips get a background, 2 to 35 dB below the voice: one of
+    *noises*, or white to brown noise; half get a smooth random equaliser (3 dB), half a gain
+    (7 dB), all a slight one. At less, a smaller share of them.
+
+    Args:
+        magnitudes: (batch, frames, 64), changed in place.
+        levels: (batch,) log root mean square of each clip's voice.
+        noises: (n, 64) mel magnitudes of backgrounds, of any length.
+        generator: source of the random draws.
+        strength: 0 to 1.
+
+    Returns:
+        (batch,) natural logarithm of the gain of each clip.
+    """
+    batch, frames = magnitudes.shape[:2]
+    for row in np.flatnonzero(generator.random(batch) < 0.5 * strength):
+        noise = _background(noises, frames, generator)
+        level = 0.5 * np.log(np.mean(noise**2) + 1e-10)
+        below = generator.uniform(2.0, 35.0) / (20.0 / np.log(10.0))
+        scale = np.float32(np.exp(levels[row] - level - below))
+        # Powers of independent sounds add.
+        magnitudes[row] = np.sqrt(magnitudes[row] ** 2 + (noise * scale) ** 2)
+    knots = generator.normal(size=(batch, _KNOTS)) * 0.35
+    knots *= generator.random((batch, 1)) < 0.5 * strength
+    gain = generator.normal(size=batch) * 0.8 * (generator.random(batch) < 0.5 * strength)
+    gain += generator.normal(size=batch) * 0.15
+    curves = np.asarray(knots) @ _CURVES
+    magnitudes *= np.exp(curves + np.asarray(gain)[:, None]).astype(np.float32)[:, None]
+    return np.asarray(gain)
+
+
+def _background(
+    noises: list[NDArray[np.float32]], frames: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    if not noises or generator.random() < 0.25:
+        noise = np.abs(generator.normal(size=(frames, BANDS)))
+        noise *= np.exp(-3.0 * generator.random() * np.linspace(0, 1, BANDS))
+        return noise.astype(np.float32)
+    noise = noises[generator.integers(len(noises))]
+    noise = noise[generator.integers(max(1, len(noise) - frames)) :][:frames]
+    return np.resize(noise, (frames, BANDS))
+
+
+def hide_parts(
+    log_mel: NDArray[np.float32], generator: np.random.Generator, strength: float = 1.0
+) -> None:
+    """Replace random bands (up to two stripes) and stretches of time (up to three) by the mean.
+
+    Args:
+        log_mel: (batch, windows, frames, bands), changed in place; a stripe of bands goes through
+            all windows of a clip, a stretch of time lies within one.
+        generator: source of the random draws.
+        strength: 0 to 1, how often.
+    """
+    batch, windows, frames, bands = log_mel.shape
+    means = log_mel.mean(axis=(1, 2, 3))
+    for row in range(batch):
+        for _ in range(generator.binomial(2, 0.4 * strength)):
+            low = generator.integers(bands - 4)
+            log_mel[row, :, :, low : low + generator.integers(1, 9)] = means[row]
+        for _ in range(generator.binomial(3, 0.4 * strength)):
+            start, window = generator.integers(frames - 4), generator.integers(windows)
+            log_mel[row, window, start : start + generator.integers(1, 16)] = means[row]
 
 
 def _mu_law(sound: NDArray[np.float32], mu: float = 255.0) -> NDArray[np.float32]:

@@ -1,0 +1,123 @@
+"""From half-second windows of sound to the 512-d voice embedding (MATER, section 2.1.2).
+
+The network is this project's own (see the card of ``voice_expression``) where the paper took
+VGGish; its input is VGGish's (:mod:`aver.features.log_mel`), brought to the level of the recording
+so far (:mod:`aver.features.voice_level`). Embeddings are l2-normalised.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aver.errors import ModelError
+from aver.features.log_mel import BANDS, FRAME_SAMPLES, HOP_SAMPLES, LOG_OFFSET, mel_magnitudes
+from aver.features.voice_level import RunningLevel, window_power
+
+EMBEDDING = 512
+"""Width of the voice embedding."""
+
+WINDOW_SAMPLES = 8_000
+"""Samples of a window: half a second at 16 kHz."""
+
+FRAMES = 48
+"""Frames of a window."""
+
+_BATCH = 64
+
+
+class VoiceEmbedder:
+    """The voice network as an ONNX file.
+
+    Args:
+        path: the file; input ``log_mel`` (batch, 48, 64), output ``embedding`` (batch, 512).
+        threads: threads of ONNX Runtime.
+
+    Raises:
+        ModelError: if the file is missing, damaged, or another network.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 1):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its exception classes are not importable by name
+            raise ModelError(path, f"cannot be loaded ({str(error).splitlines()[0]})") from error
+        shapes = {entry.name: entry.shape[1:] for entry in self._session.get_inputs()}
+        outputs = [entry.name for entry in self._session.get_outputs()]
+        if shapes != {"log_mel": [FRAMES, BANDS]} or "embedding" not in outputs:
+            raise ModelError(
+                path,
+                f"is not a voice network: it takes {shapes} and gives {outputs}",
+                "Export it with a voice recipe",
+            )
+
+    def run(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed windows whose level is already even.
+
+        Args:
+            log_mel: (windows, 48, 64).
+
+        Returns:
+            (windows, 512) of length 1.
+        """
+        parts = [
+            self._session.run(["embedding"], {"log_mel": log_mel[at : at + _BATCH]})[0]
+            for at in range(0, len(log_mel), _BATCH)
+        ]
+        if not parts:
+            return np.zeros((0, EMBEDDING), np.float32)
+        raw = np.concatenate(parts)
+        length = np.linalg.norm(raw, axis=1, keepdims=True)
+        return np.asarray(raw / np.maximum(length, 1e-12), dtype=np.float32)
+
+    def start(self) -> VoiceStream:
+        """A new recording: its level is learned from its own windows."""
+        return VoiceStream(self)
+
+    def embed_window(self, samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Embed one window on its own, as if it were the first of a recording."""
+        return self.start().embed_window(samples)
+
+
+class VoiceStream:
+    """The windows of one recording, one after another; see :meth:`VoiceEmbedder.start`."""
+
+    def __init__(self, embedder: VoiceEmbedder):
+        self._embedder = embedder
+        self._level = RunningLevel.start()
+
+    def embed_window(self, samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Embed the next window.
+
+        Args:
+            samples: (8000,) mono sound at 16 kHz in [-1, 1]; the last window of a recording may
+                be shorter, and is continued with silence.
+
+        Returns:
+            (512,) of length 1, or None where there is no voice: silence is no evidence.
+
+        Raises:
+            ValueError: if there are more than 8,000 samples.
+        """
+        if samples.ndim != 1 or len(samples) > WINDOW_SAMPLES:
+            raise ValueError(f"samples must be (n,) with n <= {WINDOW_SAMPLES}: {samples.shape}")
+        needed = FRAME_SAMPLES + (FRAMES - 1) * HOP_SAMPLES
+        padded = np.pad(samples[:needed], (0, max(0, needed - len(samples))))
+        magnitudes = mel_magnitudes(np.nan_to_num(padded, posinf=0.0, neginf=0.0))
+        gain, present = self._level.step(window_power(magnitudes)[None])
+        if not present[0]:
+            return None
+        log_mel = np.log(magnitudes * np.float32(gain[0]) + np.float32(LOG_OFFSET))
+        return np.asarray(self._embedder.run(log_mel[None])[0])
