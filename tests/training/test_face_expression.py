@@ -12,6 +12,7 @@ from aver.training.face_data import Faces, FaceSplit, ShuffledIndices, load_spli
 from aver.training.face_expression import (
     FaceExpressionRecipe,
     FaceTraining,
+    class_weights,
     train_face_expression,
 )
 from aver.training.recipe import load_recipe
@@ -94,6 +95,15 @@ def test_the_learning_rate_rises_stays_and_falls(split: FaceSplit) -> None:
     assert rates[11:] == pytest.approx(
         [0.2, 0.1875, 0.1625, 0.1375, 0.1125, 0.0875, 0.0625, 0.0375, 0.0125]
     )
+
+
+def test_class_weights_between_alike_faces_and_alike_classes() -> None:
+    sizes = torch.tensor([400, 100])
+    assert class_weights(sizes, 0.0).tolist() == pytest.approx([1, 1])
+    assert class_weights(sizes, 1.0).tolist() == pytest.approx([0.625, 2.5])
+    half = class_weights(sizes, 0.5)
+    assert float(half[1] / half[0]) == pytest.approx(2)
+    assert float((half * sizes).sum()) == pytest.approx(500)
 
 
 def test_norms_and_biases_do_not_decay(split: FaceSplit) -> None:

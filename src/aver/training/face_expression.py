@@ -58,6 +58,8 @@ class FaceTrainingSettings(Settings):
             lines between these points.
         sizes: side of the faces in pixels, from each epoch on: ``[[0, 36], [24, 44]]``.
         strengths: strength of the augmentation, from each epoch on, written alike.
+        balances: from each epoch on, how far a class's weight in the loss follows its rarity:
+            (mean class size / class size) to this power; 0 weighs all faces alike.
         label_smoothing: share of the target spread over all classes.
         own_share: greatest weight of the network's own mean prediction in the target.
         own_start: epoch from which on it counts.
@@ -76,6 +78,7 @@ class FaceTrainingSettings(Settings):
     rates: tuple[tuple[float, float], ...] = ((0, 0.0), (2, 1.0), (14, 1.0), (48, 0.0))
     sizes: tuple[tuple[int, int], ...] = ((0, 48),)
     strengths: tuple[tuple[int, float], ...] = ((0, 1.0),)
+    balances: tuple[tuple[int, float], ...] = ((0, 0.0),)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     own_share: float = Field(default=0.5, ge=0, le=1)
     own_start: int = Field(default=6, ge=0)
@@ -93,6 +96,18 @@ class FaceExpressionRecipe(RecipeBase):
     model: FaceExpressionSettings = FaceExpressionSettings()
     augment: FaceAugmentSettings = FaceAugmentSettings()
     training: FaceTrainingSettings = FaceTrainingSettings()
+
+
+def class_weights(sizes: Tensor, power: float) -> Tensor:
+    """Weights of the classes in the loss, 1 in the mean over the faces.
+
+    Args:
+        sizes: (classes,) number of faces of each class.
+        power: 0 weighs faces alike, 1 weighs classes alike.
+    """
+    weights = sizes.clamp(min=1).float() ** -power
+    mean: Tensor = (weights * sizes).sum() / sizes.sum()
+    return weights / mean
 
 
 class FaceTraining(L.LightningModule):
@@ -116,6 +131,7 @@ class FaceTraining(L.LightningModule):
         self.average.requires_grad_(False)
         self.register_buffer("own", torch.zeros(len(split.train), recipe.model.classes))
         self.generator = torch.Generator()
+        self.sizes = torch.bincount(split.train.labels, minlength=recipe.model.classes)
         self.sums = torch.zeros(3)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
@@ -162,7 +178,9 @@ class FaceTraining(L.LightningModule):
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.global_step)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.training.half_precision):
             logits = self.net(faces.to(memory_format=torch.channels_last)).logits.float()
-        loss: Tensor = F.cross_entropy(logits, self._targets(rows, labels))
+        losses = F.cross_entropy(logits, self._targets(rows, labels), reduction="none")
+        weights = class_weights(self.sizes, self._now(self.recipe.training.balances))[labels]
+        loss: Tensor = (losses * weights).mean()
         with torch.no_grad():
             said, memory = logits.softmax(dim=1), self.recipe.training.own_memory
             self.own[rows] = memory * self.own[rows] + (1 - memory) * said
