@@ -97,7 +97,7 @@ def _same(read: Timeline, written: Timeline, digits: float = 5.1e-6) -> None:
 
 
 @given(timelines())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_json_round_trip(timeline):
     read = Timeline.from_json(timeline.to_json())
     _same(read, timeline)
@@ -105,7 +105,7 @@ def test_json_round_trip(timeline):
 
 
 @given(timelines())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_streamed_json_says_the_same(timeline):
     assert json.loads("".join(timeline.iter_json())) == timeline.to_dict()
 

@@ -30,7 +30,7 @@ def text(timeline: Timeline, name: str) -> str:
 
 @pytest.mark.parametrize("name", list(FORMATS))
 @given(timeline=timelines())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_format_takes_every_timeline(name, timeline):
     out = io.BytesIO()
     FORMATS[name].write(timeline, out)
@@ -137,7 +137,7 @@ def test_parquet_is_the_frame(tmp_path):
 
 @pytest.mark.parametrize("name", ["json", "parquet", "csv"])
 @given(timeline=timelines())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_round_trip(name, timeline, tmp_path_factory):
     path = tmp_path_factory.mktemp("round") / f"x.{name}"
     read = read_timeline(write(timeline, path))
@@ -230,7 +230,7 @@ def test_webvtt_cues():
 
 
 @given(timelines())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_webvtt_is_well_formed(timeline):
     vtt = text(timeline, "vtt")
     cues = _cues(vtt)
@@ -303,7 +303,7 @@ def test_textgrid_of_the_worked_timeline():
 
 
 @given(timelines())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_textgrid_tiles_exactly(timeline):
     total, tiers = _textgrid(text(timeline, "textgrid"))
     assert tiers
@@ -330,7 +330,7 @@ _CHILDREN = [
 
 
 @given(timelines())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_eaf_keeps_the_rules_of_the_schema(timeline):
     root = ET.fromstring(text(timeline, "eaf"))
     assert root.tag == "ANNOTATION_DOCUMENT"

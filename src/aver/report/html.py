@@ -140,7 +140,8 @@ def _facts(timeline: Timeline, duration: float) -> str:
             "sound",
             f"{float(rate) / 1000:g} kHz" if rate else "",
             channels if media.get("channels") else "",
-            media.get("audio_codec"),
+            # FFmpeg's name for its own decoder of the same format.
+            str(media.get("audio_codec") or "").removesuffix("float"),
         ]
         facts.append(_joined(parts))
     elif media.get("has_audio") is False and not media.get("is_image"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from aver.report import svg
-from aver.report.runs import Run, clock, is_still, printable, without_picture
+from aver.report.runs import Run, clock, is_still, moment, printable, without_picture
 from aver.timeline import Modality, Person, Segment, Thumbnail, Timeline
 
 MOST_THUMBNAILS = 6
@@ -57,7 +57,7 @@ def person_card(track: Track, timeline: Timeline, duration: float) -> str:
     title = f'<h2 id="{track.key}-title">{escape(track.name)}</h2>'
     facts = f'<p class="facts">{_facts(track, timeline)}</p>'
     seen = _thumbnails(track)[:MOST_THUMBNAILS]
-    faces = "".join(_figure(thumbnail, is_still(timeline)) for thumbnail in seen)
+    faces = "".join(_figure(thumbnail, timeline) for thumbnail in seen)
     gallery = (
         f'<div class="faces" role="group" aria-label="{escape(track.name)} at the strongest '
         f'moments">{faces}</div>'
@@ -146,13 +146,15 @@ def _facts(track: Track, timeline: Timeline) -> str:
     if is_still(timeline):
         return f"Face quality {quality} ({person.quality:.2f})"
     return (
-        f"In view from {clock(person.first_seen)} to {clock(person.last_seen)}, {length} in all "
+        f"In view from {moment(person.first_seen, timeline)} to "
+        f"{moment(person.last_seen, timeline)}, {length} in all "
         f"· face quality {quality} ({person.quality:.2f}){voice}"
     )
 
 
-def _figure(thumbnail: Thumbnail, still: bool) -> str:
-    when = "" if still else f" <span>at {clock(thumbnail.time)}</span>"
+def _figure(thumbnail: Thumbnail, timeline: Timeline) -> str:
+    time = moment(thumbnail.time, timeline)
+    when = "" if is_still(timeline) else f" <span>at {time}</span>"
     label = escape(printable(thumbnail.label))
     return (
         f'<figure data-time="{thumbnail.time:.3f}">{_image(thumbnail, label)}'

@@ -175,6 +175,11 @@ def clock(seconds: float, decimals: int = 0) -> str:
     return f"{text}.{rest:0{decimals}d}" if decimals else text
 
 
+def moment(seconds: float, timeline: Timeline) -> str:
+    """A time in the recording, with tenths of a second where all of it is shorter than ten."""
+    return clock(seconds, 1 if duration_of(timeline) < 10 else 0)
+
+
 def printable(text: object) -> str:
     """*text* on one line and encodable: line breaks become spaces, stray bytes are spelled out."""
     one_line = " ".join(str(text).split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aver.report.runs import clock, leading_modality, tracks, without_overlap, without_picture
+from aver.report.runs import leading_modality, moment, tracks, without_overlap, without_picture
 from aver.timeline import Modality, Segment, Timeline
 
 CLEAR = 1.6
@@ -40,7 +40,7 @@ def _sentence(
     index = timeline.labels.index(label)
     firm = [s for s in segments if not s.weak] or segments
     strongest = max(firm, key=lambda s: s.scores[index])
-    where = f", strongest at {clock(strongest.start)}"
+    where = f", strongest at {moment(strongest.start, timeline)}"
     verb = "sounds" if person is None or modality == "voice" else "shows"
     carries = "shows" if verb == "shows" else "carries"
     if len(segments) == 1 and means[label] >= CLEAR / len(timeline.labels):
