@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from aver.media.kinds import VideoFrame
 
 _UNSPECIFIED_COLORSPACE = 2
+_SHRUNK_FIRST = frozenset({"yuv420p", "yuvj420p"})
 _ASPECT = (0.25, 4.0)
 HOLD_SECONDS = 1.0
 """How long a picture stays on show when the next is late and its own duration is shorter."""
@@ -67,7 +68,7 @@ class Converter:
 
     def __init__(self, max_side: int) -> None:
         self._max_side = max_side
-        self._reformatter = VideoReformatter()
+        self._shrinker, self._reformatter = VideoReformatter(), VideoReformatter()
 
     def __call__(self, frame: Any, aspect: Any | None) -> tuple[NDArray[np.uint8], float]:
         """Convert *frame*.
@@ -92,6 +93,11 @@ class Converter:
         colorspace = None
         if frame.colorspace == _UNSPECIFIED_COLORSPACE and frame.height >= 720:
             colorspace = Colorspace.ITU709  # as players do for high definition that does not say
+        if frame.format.name in _SHRUNK_FIRST and width * height < frame.width * frame.height:
+            # In its own format first: half the time of doing both at once.
+            frame = self._shrinker.reformat(
+                frame, width, height, frame.format.name, interpolation=Interpolation.AREA
+            )
         small = self._reformatter.reformat(
             frame,
             width,
