@@ -1,0 +1,50 @@
+"""Put the figures of ``results/`` into the pages that show them.
+
+    python benchmarks/tables.py
+
+A page holds ``<!-- table: FILE.csv [FILE.csv ...] -->`` and ``<!-- end table -->``; what lies
+between is made from those files. A test checks that every page is up to date.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "docs/models.md", "docs/speed.md")
+PLACE = re.compile(
+    r"(<!-- table: (?P<files>[^>]*?) -->\n)(?P<body>.*?)(<!-- end table -->)", re.DOTALL
+)
+COLUMNS = ("what", "figure", "95 % interval", "aim", "paper", "measured on")
+
+
+def table(files: list[str]) -> str:
+    """A Markdown table of all rows of *files* (names below ``results/``)."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
+    for name in files:
+        with (ROOT / "results" / name).open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                what = f"{row['experiment']}: {row['metric'].replace('_', ' ')}"
+                interval = f"{row['low']} to {row['high']}" if row["low"] else ""
+                where = "; ".join(part for part in (row["data"], row["protocol"]) if part)
+                cells = (what, f"**{row['value']}**", interval, row["aim"], row["paper"], where)
+                lines.append("| " + " | ".join(c.replace("|", "/") for c in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def filled(text: str) -> str:
+    """*text* with every table made anew."""
+    return PLACE.sub(lambda m: m[1] + table(m["files"].split()) + m[4], text)
+
+
+def main() -> None:
+    for name in PAGES:
+        page = ROOT / name
+        if page.exists():
+            page.write_text(filled(page.read_text("utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
