@@ -69,6 +69,7 @@ class Converter:
     def __init__(self, max_side: int) -> None:
         self._max_side = max_side
         self._shrinker, self._reformatter = VideoReformatter(), VideoReformatter()
+        self._orientation: tuple[tuple[int, int, int], tuple[int, bool]] | None = None
 
     def __call__(self, frame: Any, aspect: Any | None) -> tuple[NDArray[np.uint8], float]:
         """Convert *frame*.
@@ -81,12 +82,23 @@ class Converter:
         shrink = min(1.0, self._max_side / max(width, height))
         small = max(1, round(width * shrink)), max(1, round(height * shrink))
         image = self._to_rgb(frame, *small)
-        turns, mirrored = orientation(frame)
+        turns, mirrored = self._orientation_of(frame)
         if mirrored:
             image = image[:, ::-1]
         if turns:
             image = np.rot90(image, -turns)
         return np.ascontiguousarray(image), max(width, height) / max(small)
+
+    def _orientation_of(self, frame: Any) -> tuple[int, bool]:
+        """Orientation of *frame*, looked up when it changes.
+
+        PyAV keeps a frame whose side data was looked at until Python next searches for circular
+        references, so doing that for every frame would hold hundreds of them.
+        """
+        key = frame.rotation, frame.width, frame.height
+        if self._orientation is None or self._orientation[0] != key:
+            self._orientation = key, orientation(frame)
+        return self._orientation[1]
 
     def _to_rgb(self, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
         has_alpha = _has_alpha(frame.format.name)
