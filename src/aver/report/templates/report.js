@@ -219,7 +219,7 @@
   };
   const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200];
   const drawAxis = (axis, width) => {
-    const step = STEPS.find(s => (end - start) / s <= width / 72) || 86400, marks = [];
+    const step = STEPS.find(s => (end - start) / s <= width / 60) || 86400, marks = [];
     for (let i = Math.ceil(start / step - 1e-6); i * step <= end + 1e-6; i++) {
       const mark = document.createElement("span");
       mark.style.left = `${100 * (i * step - start) / (end - start)}%`;
