@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aver.faces import Detection
-from aver.faces.match import assign, distance, distinct, grown, overlap
+from aver.faces.match import assign, distance, distinct, grown, holds_centre, overlap
 
 boxes = st.tuples(st.floats(-99, 99), st.floats(-99, 99), st.floats(0.1, 99), st.floats(0.1, 99))
 
@@ -27,6 +27,12 @@ def test_distance_is_in_heights_of_the_smaller():
 
 def test_growing_keeps_the_centre():
     assert grown((10, 10, 4, 8), 2) == (8, 6, 8, 16)
+
+
+def test_a_box_about_the_other_ones_centre():
+    assert holds_centre((0, 0, 10, 10), (6, 6, 100, 100)) is False
+    assert holds_centre((0, 0, 10, 10), (4, 4, 4, 4)) is True
+    assert holds_centre((4, 4, 4, 4), (0, 0, 10, 10)) is True
 
 
 def test_the_best_pair_is_made_first():

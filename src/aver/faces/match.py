@@ -25,6 +25,16 @@ def distance(a: Box, b: Box) -> float:
     return float(np.hypot(dx, dy)) / max(min(a[3], b[3]), 1.0)
 
 
+def holds_centre(a: Box, b: Box) -> bool:
+    """Whether the centre of one of the boxes lies in the other."""
+
+    def inside(outer: Box, inner: Box) -> bool:
+        x, y = inner[0] + inner[2] / 2, inner[1] + inner[3] / 2
+        return outer[0] < x < outer[0] + outer[2] and outer[1] < y < outer[1] + outer[3]
+
+    return inside(a, b) or inside(b, a)
+
+
 def grown(box: Box, factor: float) -> Box:
     """The box *factor* times as large about its centre."""
     x, y, width, height = box

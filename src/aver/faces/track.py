@@ -10,61 +10,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from aver.faces.crop import CROP_SIZE, Placement, between, box_of, cut, place, relative_box
+from aver.faces.crop import CROP_SIZE, Placement, cut, place, relative_box
 from aver.faces.describe import Describer, Embed, from_embed, make_describer
-from aver.faces.detect import Box, Detection, Detector, Image, make_detector
+from aver.faces.detect import Detection, Detector, Image, make_detector
 from aver.faces.flow import GreyPicture, appearance, correlation, follow, is_cut, shrink
 from aver.faces.identity import People
 from aver.faces.look import look_again, search
-from aver.faces.match import assign, distance, distinct, grown, overlap
+from aver.faces.match import distinct, holds_centre, overlap
 from aver.faces.observation import FaceObservation, Frame, TrackerSettings
 from aver.faces.quality import pose, quality
+from aver.faces.state import CONTINUOUS, SAME_FACE, UNSURE, Track, pairs, separate
 
-# Likeness of a face to itself one picture earlier. On speaking people at ten pictures a second it
-# stays above 0.75; of two strangers' faces framed alike, 99 of 100 pairs stay below 0.61.
-_CONTINUOUS, _SAME_FACE = 0.65, 0.75
 _DOUBT_SECONDS = 0.35
-# Likeness of a bridged face to what the detector saw last; hands and turned heads pass, walls not.
-_PLAUSIBLE = 0.45
-_DETECTION_WEIGHT = 0.7  # the rest is where the flow put the face: steadier crops
+_SURE = 0.85  # a new face with a lower score is looked at twice
 # A face's own hair reaches this far around its box, in parts of it; a body before it this far.
 _HAIR, _BODY = 1.3, 2.2
 # A face that comes out from behind another, or in from the edge, is given this long to be known.
 _UNSURE_SECONDS = 1.5
-_UNSURE = 0
-
-
-@dataclass(eq=False)
-class _Track:
-    number: int
-    placement: Placement
-    relative: Box
-    score: float
-    frontality: float
-    template: NDArray[np.float32]  # appearance when last detected
-    latest: NDArray[np.float32]  # appearance in the last picture
-    began_at: float
-    detected_at: float
-    looked_at: float
-    remembered_at: float
-    pause: float  # seconds until the detector looks again
-    person: int = _UNSURE
-    hits: int = 1
-    missed: bool = False
-    doubtful: bool = False  # something changed all at once
-    doubted_since: float = 0.0
-    followed: bool = True  # the flow still has it
-    waiting: bool = False  # somebody is there, and who cannot be told yet
-    fresh: Detection | None = field(default=None, repr=False)
-
-    @property
-    def box(self) -> Box:
-        return box_of(self.placement, self.relative)
 
 
 class FaceTracker:
@@ -96,7 +60,7 @@ class FaceTracker:
         if describer is None:
             describer = make_describer() if embed is None else from_embed(embed)
         self._people = People(describer)
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._before: GreyPicture | None = None
         self._time = -math.inf
         self._searched_at = -math.inf
@@ -136,7 +100,7 @@ class FaceTracker:
         same_shape = self._before is not None and self._before.grey.shape == picture.grey.shape
         if not self._tracks or not same_shape or self._before is None:
             for track in self._tracks:
-                self._doubt(track, followed=False)
+                track.doubt(self._time, followed=False)
             return
         placements = [track.placement for track in self._tracks]
         for track, moved in zip(
@@ -147,15 +111,10 @@ class FaceTracker:
             now = appearance(cut(image, track.placement, 48))
             alike = correlation(track.latest, now)
             track.latest = now
-            if moved is None or alike < _CONTINUOUS or track.doubtful:
-                self._doubt(track, followed=moved is not None)
+            if moved is None or alike < CONTINUOUS or track.doubtful:
+                track.doubt(self._time, followed=moved is not None)
 
-    def _doubt(self, track: _Track, *, followed: bool) -> None:
-        if not track.doubtful:
-            track.doubted_since = self._time
-        track.doubtful, track.followed = True, followed
-
-    def _look(self, image: Image, time: float) -> tuple[list[Detection], list[_Track]]:
+    def _look(self, image: Image, time: float) -> tuple[list[Detection], list[Track]]:
         """Run the detector where it is due: detections, and the tracks they had a chance for."""
         slack = 0.02  # the times of pictures are not exact
         # Without anybody to follow there is time to look around more often.
@@ -181,40 +140,43 @@ class FaceTracker:
         return []
 
     def _settle(
-        self, image: Image, time: float, detections: Sequence[Detection], looked: list[_Track]
+        self, image: Image, time: float, detections: Sequence[Detection], looked: list[Track]
     ) -> None:
         """Give detections to tracks, begin and end tracks."""
         detections = [d for d in distinct(list(detections)) if d.box[3] >= self.settings.smallest]
         for track in self._tracks:
             track.fresh, track.waiting = None, False
-        for track, detection in self._pairs(image, detections):
-            placement = self._place(detection)
+        placements = [self._place(detection) for detection in detections]
+        shortest = 1.0 / self.settings.detections_per_second
+        for i, j in pairs(self._tracks, detections, placements, image):
+            track, detection, placement = self._tracks[i], detections[j], placements[j]
             if not track.doubtful or self._still(track, image, placement):
-                self._renew(track, image, time, detection, placement)
+                track.renew(image, time, detection, placement, shortest)
             elif track.waiting:
                 track.fresh, track.looked_at, track.placement = detection, time, placement
         taken = {id(track.fresh) for track in self._tracks if track.fresh is not None}
         for track in looked:
             if track.fresh is None:
                 track.missed, track.looked_at = True, time
-                track.pause = 1.0 / self.settings.detections_per_second
-        self._tracks = [t for t in self._tracks if self._alive(t, image, time)]
-        self._separate()
+                track.pause = shortest
+        patience = self.settings.bridge_seconds
+        alive = [t for t in self._tracks if t.is_alive(image, time, patience, cut=self._cut)]
+        self._tracks = separate(alive, self.settings.most)
         for detection in detections:
             if id(detection) not in taken and detection.score >= self._birth_threshold:
                 self._begin(image, time, detection)
         pause = self._people.describer.pause_seconds
         for track in list(self._tracks):
-            if track.person == _UNSURE:
+            if track.person == UNSURE:
                 if track.fresh is not None:
                     self._decide(track, image, time)
             elif not (track.missed or track.doubtful) and time - track.remembered_at >= pause:
                 self._remember(track, image, time)
 
-    def _remember(self, track: _Track, image: Image, time: float) -> None:
+    def _remember(self, track: Track, image: Image, time: float) -> None:
         """Take another view of a person; a slow dissolve to somebody else shows here."""
         track.remembered_at = time
-        if not self._clear(track, image, _HAIR):
+        if not track.is_clear(image, self._tracks, _HAIR):
             return
         descriptor = self._people.describe(image, track.placement)
         if not self._people.is_stranger(track.person, descriptor):
@@ -224,24 +186,13 @@ class FaceTracker:
         self._count += 1
         track.number = self._count
 
-    def _clear(self, track: _Track, image: Image, reach: float) -> bool:
-        """Whether the whole face is in the picture and nobody within *reach* of it."""
-        x, y, width, height = track.box
-        inside = x >= 0 and y >= 0 and x + width <= image.shape[1] and y + height <= image.shape[0]
-        mine = grown(track.box, reach)
-        return inside and all(
-            overlap(mine, grown(other.box, reach)) == 0
-            for other in self._tracks
-            if other is not track
-        )
-
-    def _decide(self, track: _Track, image: Image, time: float) -> None:
+    def _decide(self, track: Track, image: Image, time: float) -> None:
         """Say who a new track is; wait a little where the view is poor and people are absent."""
         absent = self._absent()
         descriptor = self._people.describe(image, track.placement)
         known = any(self._people.is_same(person, descriptor) for person in absent)
         late = time - track.began_at >= _UNSURE_SECONDS
-        if known or late or not absent or self._clear(track, image, _BODY):
+        if known or late or not absent or track.is_clear(image, self._tracks, _BODY):
             track.person = self._people.recognise(descriptor, absent)
 
     def _absent(self) -> list[int]:
@@ -255,32 +206,14 @@ class FaceTracker:
     def _place(self, detection: Detection) -> Placement:
         return place(detection, margin=self.settings.margin, align_roll=self.settings.align_roll)
 
-    def _pairs(
-        self, image: Image, detections: Sequence[Detection]
-    ) -> list[tuple[_Track, Detection]]:
-        scores = np.full((len(self._tracks), len(detections)), -1.0)
-        for j, detection in enumerate(detections):
-            seen: NDArray[np.float32] | None = None
-            for i, track in enumerate(self._tracks):
-                shared = overlap(track.box, detection.box)
-                apart = distance(track.box, detection.box)
-                if shared < 0.1 and apart > (1.0 if track.doubtful else 0.5):
-                    continue
-                if shared < 0.3 and not (track.doubtful or track.missed):
-                    continue  # the flow is sure where the face is
-                if seen is None:
-                    seen = appearance(cut(image, self._place(detection), 48))
-                scores[i, j] = shared + max(0.0, 1 - apart) + correlation(track.template, seen)
-        return [(self._tracks[i], detections[j]) for i, j in assign(scores, least=0.3)]
-
-    def _still(self, track: _Track, image: Image, placement: Placement) -> bool:
+    def _still(self, track: Track, image: Image, placement: Placement) -> bool:
         """Whether the face found where a doubtful track was is still the same person's.
 
         Where that cannot be told, the track waits for a better picture; where it is somebody
         else's, the track is no longer followed.
         """
         seen = appearance(cut(image, placement, 48))
-        if correlation(track.template, seen) >= _SAME_FACE or track.person == _UNSURE:
+        if correlation(track.template, seen) >= SAME_FACE or track.person == UNSURE:
             return True
         descriptor = self._people.describe(image, placement)
         if self._people.is_same(track.person, descriptor):
@@ -290,65 +223,20 @@ class FaceTracker:
         track.followed = False
         return False
 
-    def _renew(
-        self, track: _Track, image: Image, time: float, detection: Detection, placement: Placement
-    ) -> None:
-        agreement = overlap(track.box, detection.box)
-        shortest = 1.0 / self.settings.detections_per_second
-        stable = agreement > 0.8 and not track.doubtful and not track.missed
-        track.pause = min(track.pause * 1.5, 2 * shortest) if stable else shortest
-        if track.doubtful or agreement < 0.5:
-            track.placement = placement
-        else:
-            track.placement = between(track.placement, placement, _DETECTION_WEIGHT)
-        track.relative = relative_box(placement, detection.box)
-        track.score, track.frontality = detection.score, pose(detection, placement.roll)
-        track.template = track.latest = appearance(cut(image, track.placement, 48))
-        track.detected_at = track.looked_at = time
-        track.hits += 1
-        track.missed = track.doubtful = False
-        track.followed = True
-        track.fresh = detection
-
-    def _alive(self, track: _Track, image: Image, time: float) -> bool:
-        if track.waiting or not (track.doubtful or track.missed):
-            return True
-        if track.doubtful and (self._cut or not track.followed):
-            return False
-        # A face seen only once is given up soon: it may have been none.
-        patience = min(self.settings.bridge_seconds, 0.4 * track.hits)
-        if time - track.detected_at > patience:
-            return False
-        height, width = image.shape[:2]
-        inside = 0 <= track.placement.x < width and 0 <= track.placement.y < height
-        return inside and correlation(track.template, track.latest) >= _PLAUSIBLE
-
-    def _separate(self) -> None:
-        """Never two tracks on one face: of two that meet, the one more like itself stays."""
-        ranked = sorted(
-            self._tracks,
-            key=lambda t: (t.missed, -correlation(t.template, t.latest), t.number),
-        )
-        kept: list[_Track] = []
-        for track in ranked:
-            if all(
-                overlap(track.box, other.box) < 0.4 and distance(track.box, other.box) > 0.35
-                for other in kept
-            ):
-                kept.append(track)
-        kept.sort(key=lambda t: -t.placement.side)
-        self._tracks = sorted(kept[: self.settings.most], key=lambda t: t.number)
-
     def _begin(self, image: Image, time: float, detection: Detection) -> None:
         if len(self._tracks) >= self.settings.most or any(
-            overlap(t.box, detection.box) >= 0.4 or distance(t.box, detection.box) <= 0.35
-            for t in self._tracks
+            holds_centre(t.box, detection.box) for t in self._tracks
         ):
             return
         placement = self._place(detection)
+        if detection.score < _SURE and not any(
+            overlap(d.box, detection.box) >= 0.4
+            for d in look_again(self.detector, image, placement)
+        ):
+            return  # what is a face at one size only is none
         seen = appearance(cut(image, placement, 48))
         self._count += 1
-        track = _Track(
+        track = Track(
             number=self._count,
             placement=placement,
             relative=relative_box(placement, detection.box),
@@ -368,7 +256,7 @@ class FaceTracker:
     def _report(self, frame: Frame) -> list[FaceObservation]:
         observations = []
         for track in self._tracks:
-            if track.person == _UNSURE or track.waiting:
+            if track.person == UNSURE or track.waiting:
                 continue
             crop = cut(frame.image, track.placement, CROP_SIZE)
             score = track.score
