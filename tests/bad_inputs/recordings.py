@@ -33,6 +33,14 @@ def corner_picture(width: int, height: int, level: float = 0.0) -> np.ndarray:
     return image
 
 
+def moving(time: float) -> np.ndarray:
+    """Picture whose brightness moves, so that every frame costs bytes."""
+    rng = np.random.default_rng(round(time * 1000))
+    image = corner_picture(160, 120, 0.5 + 0.5 * np.sin(time))
+    image[30:90, 40:120] = rng.integers(0, 255, (60, 80, 3), np.uint8)
+    return image
+
+
 def flashes(width: int, height: int, times: Sequence[float], seconds: float = 0.02) -> Picture:
     """Corner picture that is dark inside, and white within *seconds* after each of *times*."""
     dark, light = corner_picture(width, height, 0.0), corner_picture(width, height, 1.0)
