@@ -33,6 +33,7 @@ from aver.media import SAMPLE_RATE, MediaLimits, read_windows
         ("high.mp4", {"sample_rate": 96_000}),
         ("mp3.mkv", {"audio_codec": "libmp3lame"}),
         ("flac.mkv", {"audio_codec": "flac", "video_codec": "ffv1"}),
+        ("empty packet at the end.nut", {"audio_codec": "flac", "video_codec": "ffv1"}),
     ],
 )
 def test_beeps_and_flashes_come_out_at_their_times(

@@ -92,8 +92,8 @@ class Demuxer:
                 return False
             if packet is None:
                 return False
-            if packet.size == 0 and packet.dts is None:
-                continue  # PyAV's sign that the file has ended
+            if packet.size == 0:
+                continue  # to a decoder it would say that the stream has ended
             track = self._tracks.get(packet.stream_index)
             if track is None:
                 continue
