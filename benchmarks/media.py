@@ -28,6 +28,8 @@ from aver.media import read_windows
 
 ROOT = Path(__file__).resolve().parents[1]
 RATE = 30
+SPEED = "median of alternating runs in one process"
+MEMORY = "VmHWM of one process for each recording"
 # The peak of the new process itself: what getrusage says begins with the peak of its parent.
 PEAK = """
 import re, sys
@@ -141,7 +143,7 @@ def main() -> None:
         )
         rows.append(
             Result(experiment, metric, value, aim=aim, data=data, command=f"{command} --record",
-                   protocol="median of alternating runs in one process", seed=0)
+                   protocol=MEMORY if "peak" in metric else SPEED, seed=0)
         )  # fmt: skip
 
     with tempfile.TemporaryDirectory() as folder:
