@@ -39,6 +39,8 @@ class Segment:
         scores: calibrated probabilities in the order of :attr:`Timeline.labels`; they sum to 1.
         weak: True where the evidence is thin (a gap bridged, a poor face, near silence, a voice
             that several visible people may own, or a flat distribution).
+        box: of a face: its mean box over the window (x, y, width, height) in pixels of the picture
+            as it is shown; None for the other modalities.
     """
 
     start: float
@@ -47,6 +49,7 @@ class Segment:
     modality: Modality
     scores: tuple[float, ...]
     weak: bool = False
+    box: tuple[float, float, float, float] | None = None
 
     @property
     def best(self) -> int:
@@ -212,7 +215,7 @@ class Timeline:
 
     def _dict_segments(self) -> Iterator[dict[str, Any]]:
         for s in self.segments:
-            yield {
+            entry: dict[str, Any] = {
                 "start": s.start,
                 "end": s.end,
                 "person": s.person,
@@ -220,6 +223,9 @@ class Timeline:
                 "scores": [round(v, 5) for v in s.scores],
                 "weak": s.weak,
             }
+            if s.box is not None:
+                entry["box"] = [round(v, 1) for v in s.box]
+            yield entry
 
     def _dict_tail(self) -> dict[str, Any]:
         return {"events": [asdict(e) for e in self.events], "warnings": list(self.warnings)}
@@ -359,7 +365,13 @@ def _segment(entry: Mapping[str, Any], labels: int) -> Segment:
         modality=entry["modality"],
         scores=scores,
         weak=bool(entry.get("weak", False)),
+        box=None if entry.get("box") is None else _box(entry["box"]),
     )
+
+
+def _box(values: Sequence[float]) -> tuple[float, float, float, float]:
+    x, y, width, height = (float(v) for v in values)
+    return x, y, width, height
 
 
 def order_segments(segments: Sequence[Segment]) -> list[Segment]:

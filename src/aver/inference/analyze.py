@@ -142,13 +142,17 @@ class Run:
             )
             voice_weak = heard is None or heard.shared
             if window is not None:
-                yield self._segment(start, end, person, "face", scores["face"][r], face_weak)
+                face_scores = scores["face"][r]
+                yield replace(
+                    self._segment(start, end, person, "face", face_scores, face_weak),
+                    box=window.box,
+                )
             if speaks:
                 yield self._segment(start, end, person, "voice", scores["voice"][r], voice_weak)
             weak = (window is None or face_weak) and (not speaks or voice_weak)
             fused = self._segment(start, end, person, "fused", scores["fused"][r], weak)
             yield fused
-            if person is not None and window is not None and not fused.weak:
+            if person is not None and window is not None and not face_weak:
                 best = fused.best
                 people[person].offer_thumbnail(
                     window, network.labels[best], fused.scores[best], self.settings.thumbnails

@@ -30,8 +30,12 @@ class FrontEnd:
     """
 
     def __init__(self, settings: AnalysisSettings):
+        import cv2
+
         self.settings = settings
         s = settings
+        # The decoder has threads of its own; OpenCV's would only get in their way.
+        cv2.setNumThreads(s.threads)
         self.face = FaceEmbedder(locate(s.face_network), threads=s.threads)
         self.voice = VoiceEmbedder(locate(s.voice_network), threads=s.threads)
         self.detector = make_detector(s.detector) if s.picture else None

@@ -26,6 +26,7 @@ class FaceWindow:
         mouth_motion: motion of the mouth region relative to the upper face, 0 and up.
         best_crop: (96, 96, 3) uint8 RGB, the clearest of the window.
         best_time: seconds, when it was seen.
+        box: mean box (x, y, width, height) in pixels of the picture as it is shown.
     """
 
     embedding: NDArray[np.float32]
@@ -34,6 +35,7 @@ class FaceWindow:
     mouth_motion: float
     best_crop: NDArray[np.uint8]
     best_time: float
+    box: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
     @classmethod
     def of(
@@ -48,6 +50,7 @@ class FaceWindow:
             mouth_motion=mouth_motion([o.crop for o in observations]),
             best_crop=best.crop,
             best_time=best.time,
+            box=tuple(np.mean([o.box for o in observations], axis=0).tolist()),
         )
 
 
