@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aver.errors import ModelError
 from aver.labels import FER2013
+from aver.pretrained.session import open_session
 
 FACE_SIDE = 48
 """Pixels of the side of the grey faces that the network takes."""
@@ -89,25 +90,12 @@ class FaceEmbedder:
     labels: tuple[str, ...] = FER2013
 
     def __init__(self, path: str | Path | None = None, *, threads: int = 1):
-        import onnxruntime
-
         if path is None:
             from aver import pretrained
 
             path = pretrained.path_of("face_expression")
         self.path = Path(path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its exception classes are not importable by name
-            reason = str(error).splitlines()[0]
-            raise ModelError(path, f"cannot be loaded ({reason})", "Fetch it again") from error
+        self._session: Any = open_session(path, threads)
         inputs = [entry.name for entry in self._session.get_inputs()]
         outputs = [entry.name for entry in self._session.get_outputs()]
         if inputs != ["faces"] or outputs != ["embedding", "logits"]:

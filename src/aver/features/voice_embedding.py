@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aver.errors import ModelError
 from aver.features.log_mel import BANDS, FRAME_SAMPLES, HOP_SAMPLES, LOG_OFFSET, mel_magnitudes
 from aver.features.voice_level import RunningLevel, window_power
+from aver.pretrained.session import open_session
 
 EMBEDDING = 512
 """Width of the voice embedding."""
@@ -41,19 +42,7 @@ class VoiceEmbedder:
     """
 
     def __init__(self, path: str | Path, threads: int = 1):
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # its exception classes are not importable by name
-            raise ModelError(path, f"cannot be loaded ({str(error).splitlines()[0]})") from error
+        self._session: Any = open_session(path, threads)
         shapes = {entry.name: entry.shape[1:] for entry in self._session.get_inputs()}
         outputs = [entry.name for entry in self._session.get_outputs()]
         if shapes != {"log_mel": [FRAMES, BANDS]} or "embedding" not in outputs:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aver import pretrained
 from aver.errors import ModelError
+from aver.pretrained.session import open_session
 
 Floats = NDArray[np.float32]
 
@@ -27,25 +27,6 @@ def locate(name: str | Path) -> Path:
             raise ModelError(path, "there is no such file", "Check the path")
         return path
     return pretrained.path_of(str(name))
-
-
-def open_session(path: str | Path, threads: int = 1) -> Any:
-    """An ONNX Runtime session on the CPU, without the growing memory arena.
-
-    Raises:
-        ModelError: if the file is missing or damaged.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exception classes are not importable by name
-        raise ModelError(path, f"cannot be loaded ({str(error).splitlines()[0]})") from error
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
