@@ -61,8 +61,8 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_the_target_is_the_smoothed_label_until_own_start(split: FaceSplit) -> None:
-    training = FaceTraining(_recipe(label_smoothing=0.14, own_start=1), split)
+def test_the_target_is_the_smoothed_label_at_first(split: FaceSplit) -> None:
+    training = FaceTraining(_recipe(label_smoothing=0.14, own_shares=[[1, 0], [2, 1]]), split)
     training.own[:] = torch.eye(7)[3]
     target = training._targets(torch.tensor([0]), torch.tensor([5]))
     assert target[0].tolist() == pytest.approx([0.02, 0.02, 0.02, 0.02, 0.02, 0.88, 0.02])
@@ -71,7 +71,7 @@ def test_the_target_is_the_smoothed_label_until_own_start(split: FaceSplit) -> N
 def test_the_target_moves_towards_what_the_network_said(
     split: FaceSplit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = _recipe(label_smoothing=0.0, own_start=2, own_ramp=4, own_share=0.4)
+    recipe = _recipe(label_smoothing=0.0, own_shares=[[2, 0], [6, 0.4]])
     training = FaceTraining(recipe, split)
     training.own[1] = 0.3 * torch.eye(7)[3]
     rows, labels = torch.tensor([0, 1]), torch.tensor([5, 5])
@@ -133,7 +133,7 @@ def test_the_split_holds_each_face_once(data: Path) -> None:
 
 def test_it_learns_exports_and_measures(data: Path, tmp_path: Path) -> None:
     plan = [[0, 0], [1, 1], [4, 1], [8, 0]]
-    recipe = _recipe(epochs=8, batch=16, rates=plan, own_start=2, average=0.8)
+    recipe = _recipe(epochs=8, batch=16, rates=plan, own_shares=[[2, 0], [8, 0.3]], average=0.8)
     out = tmp_path / "run"
     train_face_expression(recipe, data, out)
     report = json.loads((out / "report.json").read_text())
@@ -157,7 +157,8 @@ def test_stopped_and_prolonged_it_is_the_same_run(
         "aver.training.face_expression._finish",
         lambda training, corpus, out: ends.append(training.average.state_dict()),
     )
-    recipe = _recipe(epochs=3, batch=32, rates=[[0, 0], [1, 1], [2.4, 1], [3, 0]], own_start=1)
+    plan = [[0, 0], [1, 1], [2.4, 1], [3, 0]]
+    recipe = _recipe(epochs=3, batch=32, rates=plan, own_shares=[[1, 0], [3, 0.5]])
     short = recipe.model_copy(
         update={
             "training": recipe.training.model_copy(update={"epochs": 2, "rates": ((0, 0), (1, 1))})

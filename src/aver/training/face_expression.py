@@ -13,6 +13,7 @@ planned anew: the recipe then still says what was done from the beginning.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,9 +62,8 @@ class FaceTrainingSettings(Settings):
         balances: from each epoch on, how far a class's weight in the loss follows its rarity:
             (mean class size / class size) to this power; 0 weighs all faces alike.
         label_smoothing: share of the target spread over all classes.
-        own_share: greatest weight of the network's own mean prediction in the target.
-        own_start: epoch from which on it counts.
-        own_ramp: epochs over which its weight rises.
+        own_shares: the weight of the network's own mean prediction in the target, as points of
+            straight lines like ``rates``.
         own_memory: weight of the old mean when a new prediction comes in.
         average: decay of the moving average of the weights, a step.
         half_precision: bfloat16 products (needs a processor that has them to be fast).
@@ -80,9 +80,7 @@ class FaceTrainingSettings(Settings):
     strengths: tuple[tuple[int, float], ...] = ((0, 1.0),)
     balances: tuple[tuple[int, float], ...] = ((0, 0.0),)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    own_share: float = Field(default=0.5, ge=0, le=1)
-    own_start: int = Field(default=6, ge=0)
-    own_ramp: int = Field(default=20, ge=1)
+    own_shares: tuple[tuple[float, float], ...] = ((6, 0.0), (18, 0.3))
     own_memory: float = Field(default=0.7, ge=0, lt=1)
     average: float = Field(default=0.998, ge=0, lt=1)
     half_precision: bool = True
@@ -96,6 +94,11 @@ class FaceExpressionRecipe(RecipeBase):
     model: FaceExpressionSettings = FaceExpressionSettings()
     augment: FaceAugmentSettings = FaceAugmentSettings()
     training: FaceTrainingSettings = FaceTrainingSettings()
+
+
+def _on_lines(points: Sequence[tuple[float, float]], epoch: float) -> float:
+    epochs, values = zip(*points, strict=True)
+    return float(np.interp(epoch, epochs, values))
 
 
 def class_weights(sizes: Tensor, power: float) -> Tensor:
@@ -159,8 +162,7 @@ class FaceTraining(L.LightningModule):
         settings, classes = self.recipe.training, self.recipe.model.classes
         hard = F.one_hot(labels, classes).float()
         hard = hard * (1 - settings.label_smoothing) + settings.label_smoothing / classes
-        past = self.current_epoch - settings.own_start
-        weight = settings.own_share * min(1.0, max(0.0, past / settings.own_ramp))
+        weight = _on_lines(settings.own_shares, self.current_epoch)
         own = self.own[rows]
         known = own.sum(dim=1, keepdim=True)
         share = weight * (known > 0)
@@ -222,11 +224,9 @@ class FaceTraining(L.LightningModule):
         )
         steps = len(self.split.train) // settings.batch
 
-        points, parts = zip(*settings.rates, strict=True)
-
         def rate(step: int) -> float:
             # The middle of the step: the first is not lost to a rate of zero, nor is the last.
-            return float(np.interp((step + 0.5) / steps, points, parts))
+            return _on_lines(settings.rates, (step + 0.5) / steps)
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {
