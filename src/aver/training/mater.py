@@ -1,8 +1,7 @@
-"""Training MATER: on composed clips (the default weights) or on a user's true clips."""
+"""Training MATER: settings, batches, loss and loop; :mod:`aver.training.mater_run` uses them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +16,9 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from aver import labels as label_sets
-from aver.evaluation.calibration import expected_calibration_error, fit_temperature
 from aver.models.mater import Mater, MaterSettings
 from aver.training import mater_data
-from aver.training.export import export_onnx
-from aver.training.recipe import RecipeBase, Settings, register_task
+from aver.training.recipe import RecipeBase, Settings
 from aver.training.sequences import FaceBank, Sequences, drop_windows
 
 
@@ -40,6 +36,8 @@ class MaterTraining(Settings):
         weight_decay: AdamW's.
         warm_up: part of all steps over which the rate rises.
         label_smoothing: of the cross entropy.
+        opinion_weight: share of a better informed network's opinion in the voice branch's target,
+            where the data bring one; the rest is the label.
         branch_loss: weight of each modality's own cross entropy (0 is the paper).
         drop_modality: share of the clips in which one modality, drawn by lot, is missing.
         drop_window: probability of a window to be missing.
@@ -56,6 +54,7 @@ class MaterTraining(Settings):
     weight_decay: float = Field(0.01, ge=0)
     warm_up: float = Field(0.1, ge=0, lt=1)
     label_smoothing: float = Field(0.05, ge=0, lt=1)
+    opinion_weight: float = Field(0.8, ge=0, le=1)
     branch_loss: float = Field(1.0, ge=0)
     drop_modality: float = Field(0.3, ge=0, le=1)
     drop_window: float = Field(0.1, ge=0, lt=1)
@@ -130,13 +129,16 @@ class ClipBatches(IterableDataset[dict[str, Tensor]]):
         face, voice = (
             x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-9) for x in noisy
         )
-        return {
+        batch = {
             "face": torch.from_numpy(face.astype(np.float32)),
             "face_mask": torch.from_numpy(face_mask),
             "voice": torch.from_numpy(voice.astype(np.float32)),
             "voice_mask": torch.from_numpy(voice_mask),
             "labels": torch.from_numpy(clips.labels),
         }
+        if clips.opinion is not None:
+            batch["opinion"] = torch.from_numpy(clips.opinion)
+        return batch
 
 
 class MaterTask(lightning.LightningModule):
@@ -162,23 +164,28 @@ class MaterTask(lightning.LightningModule):
         """Cross entropy of the averaged prediction, plus the branches' own."""
         inputs = (batch["face"], batch["face_mask"], batch["voice"], batch["voice_mask"])
         out = self.network(*inputs)
-        smoothing = self.settings.label_smoothing
-        loss = functional.cross_entropy(
-            out.fused.float(), batch["labels"], label_smoothing=smoothing
-        )
+        target = self._targets(batch["labels"])
+        loss = functional.cross_entropy(out.fused.float(), target)
         if self.settings.branch_loss:
-            for logits, mask in ((out.face, inputs[1]), (out.voice, inputs[3])):
+            own = target
+            if "opinion" in batch:
+                weight = self.settings.opinion_weight
+                own = (1 - weight) * target + weight * batch["opinion"]
+            for logits, mask, aim in ((out.face, inputs[1], target), (out.voice, inputs[3], own)):
                 there = mask.any(1)
                 if there.any():
-                    own = functional.cross_entropy(
-                        logits[there].float(), batch["labels"][there], label_smoothing=smoothing
-                    )
-                    loss = loss + self.settings.branch_loss * own
+                    branch = functional.cross_entropy(logits[there].float(), aim[there])
+                    loss = loss + self.settings.branch_loss * branch
         accuracy = (out.fused.argmax(1) == batch["labels"]).float().mean()
         self.log_dict({"loss": loss, "accuracy": accuracy}, prog_bar=True, on_epoch=True)
         if not torch.isfinite(loss):
             raise FloatingPointError("the loss is not finite; lower learning_rate")
         return loss
+
+    def _targets(self, labels: Tensor) -> Tensor:
+        """Smoothed one-hot targets (batch, classes)."""
+        classes, smoothing = self.network.settings.classes, self.settings.label_smoothing
+        return functional.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine decay."""
@@ -270,67 +277,3 @@ def predict(network: Mater, clips: Sequences, batch: int = 256) -> dict[str, np.
         for name, logits in out._asdict().items():
             parts[name].append(logits.numpy())
     return {name: np.concatenate(logits) for name, logits in parts.items()}
-
-
-@register_task("mater", MaterRecipe)
-def train_mater(recipe: MaterRecipe, data_root: Path, out: Path) -> None:
-    """Train, calibrate on held-out clips, export ``mater.onnx`` and write ``report.json``.
-
-    Raises:
-        CorpusError: if a corpus is missing.
-    """
-    data = mater_data.load(recipe.data, recipe.model.windows, data_root, out, recipe.seed)
-    network = fit(recipe, data.train, data.bank, out)
-    report: dict[str, Any] = {"clips": len(data.train)}
-    temperatures = {"fused": 1.0, "face": 1.0, "voice": 1.0}
-    if data.held_out is not None:
-        logits = predict(network, data.held_out)
-        if data.held_out_voice_logits is not None:
-            # The voice network behind the shipped file has heard every actor. What it would say
-            # of strangers comes from the fold networks instead.
-            logits["voice"] = data.held_out_voice_logits
-            logits["fused"] = (logits["face"] + logits["voice"]) / 2
-        truth = data.held_out.labels
-        for name, values in logits.items():
-            rows = np.ones(len(truth), bool)
-            if name == "face" and data.faces_lack:
-                rows = ~np.isin(truth, data.faces_lack)
-            temperatures[name] = fit_temperature(values[rows], truth[rows])
-            scaled = values[rows] / temperatures[name]
-            report[name] = {
-                "clips": int(rows.sum()),
-                "accuracy": float((values[rows].argmax(1) == truth[rows]).mean()),
-                "temperature": temperatures[name],
-                "expected_calibration_error_before": expected_calibration_error(
-                    values[rows], truth[rows]
-                ),
-                "expected_calibration_error": expected_calibration_error(scaled, truth[rows]),
-                "recall": {
-                    label: float((values[truth == i].argmax(1) == i).mean())
-                    for i, label in enumerate(label_sets.RAVDESS)
-                    if (truth[rows] == i).any()
-                },
-            }
-    width, windows = recipe.model.dimensions, recipe.model.windows
-    random = torch.Generator().manual_seed(0)
-    mask = torch.ones(2, windows, dtype=torch.bool)
-    mask[1, 2:] = False
-    metadata = {"labels": json.dumps(label_sets.RAVDESS), "version": recipe.name}
-    metadata |= {f"temperature_{k}": f"{v:.4f}" for k, v in temperatures.items()}
-    if "fused" in report:
-        metadata["expected_calibration_error"] = (
-            f"{report['fused']['expected_calibration_error']:.4f}"
-        )
-    embeddings = [
-        functional.normalize(torch.randn(2, windows, width, generator=random), dim=-1)
-        for _ in range(2)
-    ]
-    export_onnx(
-        network,
-        (embeddings[0], mask, embeddings[1], mask.flip(0)),
-        out / "mater.onnx",
-        inputs=["face", "face_mask", "voice", "voice_mask"],
-        outputs=["fused", "face_logits", "voice_logits"],
-        metadata=metadata,
-    )
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

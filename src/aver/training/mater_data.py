@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +19,13 @@ from aver.inference.front import FrontEnd, embed_clip
 from aver.inference.networks import locate
 from aver.inference.settings import AnalysisSettings
 from aver.labels import FER2013, FER2013_TO_RAVDESS, RAVDESS
+from aver.models.voice_expression import EMBEDDING_SCALE
 from aver.training import voice_data
 from aver.training.face_augment import FaceAugmentSettings, augment
 from aver.training.face_data import Faces, load_split
 from aver.training.recipe import Settings
 from aver.training.sequences import FaceBank, Sequences, embed_clips
+from aver.training.voice_fit import ClipHead
 
 
 class MaterData(Settings):
@@ -40,6 +42,12 @@ class MaterData(Settings):
         views: altered views of each still.
         face_network: name or path of the face network.
         voice_network: name or path of the voice network.
+        voice_views: views of each voice: one as recorded, the others disturbed as in the voice
+            network's own training.
+        voice_noise: corpus of backgrounds for the disturbed views.
+        voice_head: ``voice.pt`` of the voice network's run, whose training head has heard every
+            clip under many more disturbances: what it says is shown to the voice branch beside
+            the label (soft targets, Hinton et al. 2015). Empty for labels alone.
         held_out_voice: file of the voice folds' held-out logits (``logits``, ``labels``,
             ``files``), for calibration on strangers' voices; empty for none.
         held_out_subjects: ``clips`` only: subjects kept out for calibration.
@@ -52,6 +60,9 @@ class MaterData(Settings):
     views: int = Field(8, ge=1)
     face_network: str = "face_expression"
     voice_network: str = "voice_expression"
+    voice_views: int = Field(1, ge=1)
+    voice_noise: str = ""
+    voice_head: str = ""
     held_out_voice: str = ""
     held_out_subjects: tuple[str, ...] = ()
 
@@ -90,22 +101,50 @@ def load(data: MaterData, windows: int, root: Path, out: Path, seed: int) -> Mat
     """
     if data.source == "clips":
         return _load_clips(data, windows, root)
-    return _load_composed(data, windows, root, seed)
+    return _load_composed(data, windows, root, out, seed)
 
 
-def _load_composed(data: MaterData, windows: int, root: Path, seed: int) -> MaterClips:
+def _load_composed(data: MaterData, windows: int, root: Path, out: Path, seed: int) -> MaterClips:
     embedder = FaceEmbedder(locate(data.face_network), threads=torch.get_num_threads())
     split = load_split(root / data.stills, data.stills_validation)
     bank = make_bank(embedder, split.train, data.views, seed)
     unseen = make_bank(embedder, split.validation, data.views, seed + 1)
     clips = voice_data.embed_corpora(
-        root, data.corpora, locate(data.voice_network), windows
+        root,
+        data.corpora,
+        locate(data.voice_network),
+        windows,
+        views=data.voice_views,
+        noise=data.voice_noise,
+        cache=out / "cache",
+        seed=0,
     )
+    if data.voice_head:
+        clips = replace(clips, opinion=_opinion(root / data.voice_head, clips))
     held_out, logits = None, None
     if data.held_out_voice:
         held_out, logits = _held_out(root / data.held_out_voice, unseen, windows, seed)
     lack = (RAVDESS.index("calm"),)
     return MaterClips(clips, bank, held_out, logits, lack)
+
+
+def _opinion(file: Path, clips: Sequences) -> NDArray[np.float32]:
+    """Probabilities (clips, classes) by the voice network's training head."""
+    if not file.is_file():
+        raise CorpusError(file, "is missing", "Run the voice network's recipe first")
+    state = torch.load(file, weights_only=True)["head"]
+    teacher = state["imitate.weight"].shape[0] if "imitate.weight" in state else 0
+    head = ClipHead(EMBEDDING, len(RAVDESS), teacher)
+    head.load_state_dict(state)
+    head.eval()
+    parts = []
+    with torch.no_grad():
+        for at in range(0, len(clips), 512):
+            some = slice(at, at + 512)
+            voice = torch.from_numpy(clips.voice[some]) * EMBEDDING_SCALE
+            logits, _ = head(voice, torch.from_numpy(clips.voice_mask[some]))
+            parts.append(logits.softmax(dim=1).numpy())
+    return np.concatenate(parts)
 
 
 def make_bank(embedder: FaceEmbedder, faces: Faces, views: int, seed: int) -> FaceBank:
@@ -137,12 +176,13 @@ def _held_out(
     with np.load(file) as stored:
         logits = stored["logits"].astype(np.float32)
         labels = stored["labels"].astype(np.int64)
+        actors = [f"ravdess/{Path(str(name)).stem[-2:]}" for name in stored["files"]]
     random = np.random.default_rng(seed + 2)
     face = unseen.compose(still_classes()[labels], windows, random, relaxed_label=0)
     mask = np.ones(face.shape[:2], bool)
     # The voices themselves are not needed again: their logits stand for them.
     silence = np.zeros((len(labels), windows, EMBEDDING), np.float32)
-    clips = Sequences(silence, ~mask, labels, np.full(len(labels), ""), face, mask)
+    clips = Sequences(silence, ~mask, labels, np.array(actors), face, mask)
     return clips, logits
 
 

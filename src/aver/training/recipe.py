@@ -56,7 +56,7 @@ _HOMES: dict[str, str] = {
     "voice_expression": "aver.training.voice_expression",
     "voice_expression_folds": "aver.training.voice_folds",
     "voice_expression_corpora": "aver.training.voice_corpora",
-    "mater": "aver.training.mater",
+    "mater": "aver.training.mater_run",
 }
 
 

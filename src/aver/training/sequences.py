@@ -34,6 +34,8 @@ class Sequences:
         voice_mask: (clips, windows).
         labels: (clips,) index of the class.
         subjects: (clips,) whose clip it is.
+        opinion: (clips, classes) what a better informed network says of each clip's voice, as
+            probabilities; None for none.
     """
 
     voice: Floats
@@ -42,6 +44,7 @@ class Sequences:
     subjects: NDArray[np.str_]
     face: Floats | None = None
     face_mask: Mask | None = None
+    opinion: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,6 +58,7 @@ class Sequences:
             self.subjects[rows],
             None if self.face is None else self.face[rows],
             None if self.face_mask is None else self.face_mask[rows],
+            None if self.opinion is None else self.opinion[rows],
         )
 
 
