@@ -3,7 +3,9 @@
     python benchmarks/tables.py
 
 A page holds ``<!-- table: FILE.csv [FILE.csv ...] -->`` and ``<!-- end table -->``; what lies
-between is made from those files. A test checks that every page is up to date.
+between is made from those files. ``FILE.csv#WORD`` takes the rows whose experiment and metric
+(``experiment: metric``) hold WORD, underscores standing for spaces; ``short`` before the files
+leaves the last column out. A test checks that every page is up to date.
 """
 
 from __future__ import annotations
@@ -18,19 +20,25 @@ PLACE = re.compile(
     r"(<!-- table: (?P<files>[^>]*?) -->\n)(?P<body>.*?)(<!-- end table -->)", re.DOTALL
 )
 COLUMNS = ("what", "figure", "95 % interval", "aim", "paper", "measured on")
+SHORT = 5  # columns of a table that begins with the word "short"
 
 
 def table(files: list[str]) -> str:
-    """A Markdown table of all rows of *files* (names below ``results/``)."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
-    for name in files:
+    """A Markdown table of the rows of *files* (names below ``results/``, see above)."""
+    short = files[0] == "short"
+    width = SHORT if short else len(COLUMNS)
+    lines = ["| " + " | ".join(COLUMNS[:width]) + " |", "|" + " --- |" * width]
+    for entry in files[short:]:
+        name, _, word = entry.partition("#")
         with (ROOT / "results" / name).open(newline="", encoding="utf-8") as stream:
             for row in csv.DictReader(stream):
-                what = f"{row['experiment']}: {row['metric'].replace('_', ' ')}"
+                what = f"{row['experiment']}: {row['metric']}".replace("_", " ")
+                if word.replace("_", " ") not in what:
+                    continue
                 interval = f"{row['low']} to {row['high']}" if row["low"] else ""
                 where = "; ".join(part for part in (row["data"], row["protocol"]) if part)
                 cells = (what, f"**{row['value']}**", interval, row["aim"], row["paper"], where)
-                lines.append("| " + " | ".join(c.replace("|", "/") for c in cells) + " |")
+                lines.append("| " + " | ".join(c.replace("|", "/") for c in cells[:width]) + " |")
     return "\n".join(lines) + "\n"
 
 
