@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,6 +127,36 @@ def _load_composed(data: MaterData, windows: int, root: Path, out: Path, seed: i
         held_out, logits = _held_out(root / data.held_out_voice, unseen, windows, seed)
     lack = (RAVDESS.index("calm"),)
     return MaterClips(clips, bank, held_out, logits, lack)
+
+
+def _voices(data: MaterData, windows: int, root: Path, out: Path) -> Sequences:
+    """Embedded voices; kept in *out*, so that a stopped run need not listen again."""
+    network = locate(data.voice_network)
+    key = f"{data.corpora} {windows} {data.voice_views} {data.voice_noise}".encode()
+    digest = hashlib.sha256(network.read_bytes() + key).hexdigest()[:16]
+    kept = out / f"voices-{digest}.npz"
+    if kept.is_file():
+        with np.load(kept) as stored:
+            return Sequences(**{name: stored[name] for name in stored.files})
+    clips = voice_data.embed_corpora(
+        root,
+        data.corpora,
+        network,
+        windows,
+        views=data.voice_views,
+        noise=data.voice_noise,
+        cache=out / "cache",
+    )
+    beside = out / f".{kept.name}"
+    np.savez(
+        beside,
+        voice=clips.voice,
+        voice_mask=clips.voice_mask,
+        labels=clips.labels,
+        subjects=clips.subjects,
+    )
+    beside.replace(kept)
+    return clips
 
 
 def _opinion(file: Path, clips: Sequences) -> NDArray[np.float32]:
