@@ -45,7 +45,7 @@ def test_a_pause_in_speech_is_no_evidence_though_it_is_not_silent(embedder):
 
 def test_the_gain_of_a_microphone_hardly_matters_later_in_a_recording(embedder):
     def last(level):
-        stream = embedder.start()
+        stream = embedder.start(adapt=False)
         for k in range(40):
             found = stream.embed_window(voice(0.5, 120 + 10 * (k % 5), level))
         return found
@@ -60,6 +60,18 @@ def test_a_stream_depends_on_its_own_past_alone(embedder):
     embedder.start().embed_window(voice(0.5, 500.0, 0.5))
     second = [other.embed_window(w) for w in windows]
     np.testing.assert_array_equal(first, second)
+
+
+def test_the_file_tells_the_mean_of_the_training_voices(embedder):
+    assert embedder.centre.shape == (EMBEDDING,)
+    assert 0.0 < np.linalg.norm(embedder.centre) < 1.0
+
+
+def test_a_clip_of_a_few_seconds_is_hardly_moved(embedder):
+    plain, moved = embedder.start(adapt=False), embedder.start()
+    for hertz in (120.0, 150.0, 180.0, 210.0):
+        a, b = plain.embed_window(voice(0.5, hertz)), moved.embed_window(voice(0.5, hertz))
+        assert float(a @ b) > 0.98
 
 
 def test_a_short_last_window_is_continued_with_silence(embedder):
@@ -110,7 +122,7 @@ def test_streaming_and_the_training_path_agree(embedder, shared, tmp_path):
     clips = embed_corpora(tmp_path, ["ravdess"], pretrained.path_of("voice_expression"))
     assert clips.voice.shape == (1, 8, EMBEDDING)
     sound = read_sound(folder / "03-01-05-01-01-01-05.flac")
-    stream = embedder.start()
+    stream = embedder.start(adapt=False)
     for k in range(8):
         found = stream.embed_window(sound[8_000 * k : 8_000 * (k + 1)])
         assert clips.voice_mask[0, k] == (found is not None)

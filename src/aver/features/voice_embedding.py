@@ -2,11 +2,13 @@
 
 The network is this project's own (see the card of ``voice_expression``) where the paper took
 VGGish; its input is VGGish's (:mod:`aver.features.log_mel`), brought to the level of the recording
-so far (:mod:`aver.features.voice_level`). Embeddings are l2-normalised.
+so far (:mod:`aver.features.voice_level`). Embeddings are l2-normalised, and along a recording
+moved by what its voice is like by itself (:mod:`aver.features.voice_centre`).
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from aver.errors import ModelError
 from aver.features.log_mel import BANDS, FRAME_SAMPLES, HOP_SAMPLES, LOG_OFFSET, mel_magnitudes
+from aver.features.voice_centre import RunningCentre
 from aver.features.voice_level import RunningLevel, window_power
 from aver.pretrained.session import open_session
 
@@ -34,8 +37,12 @@ class VoiceEmbedder:
     """The voice network as an ONNX file.
 
     Args:
-        path: the file; input ``log_mel`` (batch, 48, 64), output ``embedding`` (batch, 512).
+        path: the file; input ``log_mel`` (batch, 48, 64), output ``embedding`` (batch, 512); its
+            metadata may hold ``centre``, the mean embedding of the training voices (JSON list).
         threads: threads of ONNX Runtime.
+
+    Attributes:
+        centre: (512,) that mean, or None.
 
     Raises:
         ModelError: if the file is missing, damaged, or another network.
@@ -51,6 +58,10 @@ class VoiceEmbedder:
                 f"is not a voice network: it takes {shapes} and gives {outputs}",
                 "Export it with a voice recipe",
             )
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.centre: NDArray[np.float32] | None = None
+        if "centre" in metadata:
+            self.centre = np.array(json.loads(metadata["centre"]), np.float32)
 
     def run(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embed windows whose level is already even.
@@ -71,9 +82,14 @@ class VoiceEmbedder:
         length = np.linalg.norm(raw, axis=1, keepdims=True)
         return np.asarray(raw / np.maximum(length, 1e-12), dtype=np.float32)
 
-    def start(self) -> VoiceStream:
-        """A new recording: its level is learned from its own windows."""
-        return VoiceStream(self)
+    def start(self, *, adapt: bool = True) -> VoiceStream:
+        """A new recording: level and centre of its voice are learned from its own windows.
+
+        Args:
+            adapt: whether embeddings are moved by the centre; networks that fuse voices are
+                trained on embeddings that are not.
+        """
+        return VoiceStream(self, adapt)
 
     def embed_window(self, samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Embed one window on its own, as if it were the first of a recording."""
@@ -83,9 +99,11 @@ class VoiceEmbedder:
 class VoiceStream:
     """The windows of one recording, one after another; see :meth:`VoiceEmbedder.start`."""
 
-    def __init__(self, embedder: VoiceEmbedder):
+    def __init__(self, embedder: VoiceEmbedder, adapt: bool = True):
         self._embedder = embedder
         self._level = RunningLevel.start()
+        known = adapt and embedder.centre is not None
+        self._centre = RunningCentre(embedder.centre) if known else None  # type: ignore[arg-type]
 
     def embed_window(self, samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Embed the next window.
@@ -109,4 +127,5 @@ class VoiceStream:
         if not present[0]:
             return None
         log_mel = np.log(magnitudes * np.float32(gain[0]) + np.float32(LOG_OFFSET))
-        return np.asarray(self._embedder.run(log_mel[None])[0])
+        embedding = self._embedder.run(log_mel[None])[0]
+        return np.asarray(embedding) if self._centre is None else self._centre.step(embedding)

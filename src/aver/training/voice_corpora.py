@@ -3,8 +3,9 @@
 Two networks: one trained and taught on nEMO and EmoGator, heard on RAVDESS; one on RAVDESS and
 EmoGator, heard on nEMO. The six classes that RAVDESS and nEMO share are scored by the head the
 network was trained with, its two other classes left out. No label of the target is used. Beside
-the plain figure, two that use the target's sound without labels: embeddings shifted so that
-their mean over the target, or over each of its speakers, is that over the source.
+the plain figure, three that use the target's sound without labels: embeddings shifted so that
+their mean over the target, or over each of its speakers, is that over the source; and what the
+analysis does, all clips of a speaker as one recording (:mod:`aver.features.voice_centre`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from aver.labels import NEMO, RAVDESS
 from aver.models.voice_expression import EMBEDDING_SCALE, VoiceExpressionNet
 from aver.training.recipe import register_task
 from aver.training.voice_fit import ClipHead, VoiceTrainingSettings, embed_rows
-from aver.training.voice_folds import recalls
+from aver.training.voice_folds import as_recordings, recalls
 from aver.training.voice_recipe import VoiceRecipe, Voices
 
 
@@ -78,6 +79,7 @@ def score_corpus(
         "plain": embeddings,
         "corpus_mean": shift_means(embeddings, present, whole, centre),
         "speaker_mean": shift_means(embeddings, present, clips.subjects[rows], centre),
+        "recording": as_recordings(embeddings, present, clips.subjects[rows], centre, 0),
     }
     head.eval()
     found = {}

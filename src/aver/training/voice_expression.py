@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
 from aver.features.log_mel import BANDS
@@ -21,7 +23,7 @@ from aver.labels import RAVDESS
 from aver.models.voice_expression import VoiceExpressionNet
 from aver.training.export import export_onnx
 from aver.training.recipe import register_task
-from aver.training.voice_fit import VoiceTrainingSettings
+from aver.training.voice_fit import VoiceTrainingSettings, embed_rows
 from aver.training.voice_recipe import VoiceRecipe, Voices
 
 
@@ -37,8 +39,19 @@ class VoiceExpressionRecipe(VoiceRecipe):
     ravdess_times: int = Field(2, ge=1)
 
 
-def export_voice(net: VoiceExpressionNet, path: Path, description: str) -> VoiceExpressionNet:
+def export_voice(
+    net: VoiceExpressionNet,
+    path: Path,
+    description: str,
+    centre: NDArray[np.floating[Any]] | None = None,
+) -> VoiceExpressionNet:
     """Write ``log_mel`` (batch, 48, 64) to ``embedding`` (batch, 512), ``logits`` (batch, 8).
+
+    Args:
+        net: the network.
+        path: the file.
+        description: kept in the file.
+        centre: (512,) mean embedding of the training voices, kept in the file.
 
     Returns:
         The network with the rounded weights that the file holds.
@@ -47,16 +60,29 @@ def export_voice(net: VoiceExpressionNet, path: Path, description: str) -> Voice
     example = 2.0 * torch.randn(4, FRAMES, BANDS, generator=generator)
     # Plain strides: half of the exporter's work goes wrong on channels-last weights.
     plain = net.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+    metadata = {"labels": json.dumps(RAVDESS), "description": description}
+    if centre is not None:
+        metadata["centre"] = json.dumps([round(float(x), 5) for x in centre])
     rounded = export_onnx(
         plain,
         (example,),
         path,
         inputs=("log_mel",),
         outputs=("embedding", "logits"),
-        metadata={"labels": json.dumps(RAVDESS), "description": description},
+        metadata=metadata,
     )
     assert isinstance(rounded, VoiceExpressionNet)
     return rounded
+
+
+def training_centre(net: VoiceExpressionNet, voices: Voices) -> NDArray[np.float32]:
+    """Mean embedding of the voices heard, every corpus counting the same; (512,)."""
+    means = []
+    for corpus in dict.fromkeys(voices.clips.table["corpus"]):
+        rows = voices.clips.rows(corpus)
+        embeddings, present = embed_rows(net, voices.bank, rows[:: max(1, len(rows) // 1500)])
+        means.append(embeddings[present].mean(dim=0).numpy())
+    return np.mean(means, axis=0).astype(np.float32)  # type: ignore[no-any-return]
 
 
 @register_task("voice_expression", VoiceExpressionRecipe)
@@ -76,5 +102,7 @@ def train_voice_expression(recipe: VoiceExpressionRecipe, data_root: Path, out: 
         lessons=voices.lessons(everything),
         out=out / "all",
     )
-    export_voice(net, out / "voice_expression.onnx", recipe.description)
+    export_voice(
+        net, out / "voice_expression.onnx", recipe.description, training_centre(net, voices)
+    )
     print(f"wrote {out / 'voice_expression.onnx'}", flush=True)
