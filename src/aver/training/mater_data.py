@@ -110,16 +110,7 @@ def _load_composed(data: MaterData, windows: int, root: Path, out: Path, seed: i
     split = load_split(root / data.stills, data.stills_validation)
     bank = make_bank(embedder, split.train, data.views, seed)
     unseen = make_bank(embedder, split.validation, data.views, seed + 1)
-    clips = voice_data.embed_corpora(
-        root,
-        data.corpora,
-        locate(data.voice_network),
-        windows,
-        views=data.voice_views,
-        noise=data.voice_noise,
-        cache=out / "cache",
-        seed=0,
-    )
+    clips = _voices(data, windows, root, out)
     if data.voice_head:
         clips = replace(clips, opinion=_opinion(root / data.voice_head, clips))
     held_out, logits = None, None
