@@ -139,8 +139,10 @@ def test_lessons_of_a_window_are_the_means_of_its_tenths():
     lessons = Lessons.of(values, np.array([12, 20]), np.array([0, 1]))
     found, there = lessons.of_windows(np.array([0]), np.array([-50]), np.array([1.0]), 5)
     mean, deviation = 9.5, np.sqrt(np.mean((np.arange(20) - 9.5) ** 2)) + 1e-3
-    assert there.tolist() == [[False, True, True, False, False]]
-    np.testing.assert_allclose(found[0, 1:3, 0], (np.array([2.0, 7.0]) - mean) / deviation, 1e-3)
+    # The clip has twelve tenths: three windows, the last of two tenths alone.
+    assert there.tolist() == [[False, True, True, True, False]]
+    expected = (np.array([2.0, 7.0, 10.5]) - mean) / deviation
+    np.testing.assert_allclose(found[0, 1:4, 0], expected, rtol=1e-3)
 
 
 def test_lessons_of_faster_speech_reach_further():
@@ -160,8 +162,8 @@ def test_lessons_are_scaled_by_those_who_may_be_taught_on():
 def test_whisper_filters_have_equal_area_and_start_at_nothing():
     matrix = whisper_mel_matrix()
     assert matrix.shape == (80, 201)
-    wide = matrix[40:]
-    np.testing.assert_allclose(wide.sum(axis=1) * 40.0, 1.0, rtol=0.05)
+    # Of the wide ones, where sampling at 40 Hz is fine enough to see it.
+    np.testing.assert_allclose(matrix[60:].sum(axis=1) * 40.0, 1.0, rtol=0.05)
 
 
 def test_a_missing_teacher_says_where_it_comes_from(monkeypatch, tmp_path):
@@ -246,7 +248,7 @@ def test_twelve_folds_from_end_to_end(corpora, tmp_path):
     with np.load(tmp_path / "heldout_logits.npz") as stored:
         np.testing.assert_array_equal((actors - 1) // 2, stored["folds"])
     table = (tmp_path / "voice_expression.csv").read_text()
-    assert "mater_voice_folds,accuracy" in table
+    assert "voice_folds_mater,accuracy" in table
     # A second run finds everything done.
     before = (tmp_path / "fold_0.npz").stat().st_mtime_ns
     run_folds(recipe, corpora, tmp_path)
