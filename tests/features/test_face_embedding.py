@@ -1,5 +1,8 @@
+import json
+import tarfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -7,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from aver import pretrained
 from aver.errors import ModelError
 from aver.features.face_embedding import FaceEmbedder, preprocess, window_embedding
+from aver.labels import FER2013
 
 
 def test_grey_is_bt601_and_pixels_are_averaged_two_by_two() -> None:
@@ -123,3 +128,30 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     file = _network(tmp_path / "face.onnx", outputs=("fused", "logits"))
     with pytest.raises(ModelError, match="a face network takes"):
         FaceEmbedder(file)
+
+
+def test_the_shipped_network_says_what_it_is() -> None:
+    embedder = FaceEmbedder()
+    assert embedder.path.stat().st_size < 3_000_000
+    assert json.loads(embedder.metadata["labels"]) == list(embedder.labels) == list(FER2013)
+    assert 0.3 < float(embedder.metadata["temperature"]) < 1.5
+    assert "Must not be used for" in pretrained.read_card("face_expression")
+
+
+def test_the_shipped_network_on_real_faces_it_was_not_trained_on(shared: Path) -> None:
+    crops, labels = [], []
+    with tarfile.open(shared / "data" / "fer2013.tar.gz", "r|gz") as archive:
+        for n, member in enumerate(archive):
+            if "/train/" in member.name:
+                break
+            if n % 8 == 0 and member.isfile() and "/test/" in member.name:
+                stream = archive.extractfile(member)
+                assert stream is not None
+                face = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_COLOR_RGB)
+                crops.append(cv2.resize(face, (96, 96), interpolation=cv2.INTER_NEAREST))
+                labels.append(FER2013.index(member.name.split("/")[-2]))
+    assert len(labels) > 350
+    said = FaceEmbedder().logits(np.stack(crops)).argmax(axis=1)
+    right = said == np.array(labels)
+    assert right.mean() > 0.6
+    assert right[np.array(labels) == FER2013.index("happy")].mean() > 0.8
