@@ -53,6 +53,11 @@ class Heard:
 class Reading:
     """One recording being read, window by window.
 
+    Args:
+        front: detector and networks.
+        path: the file.
+        adapt_voice: move voice embeddings by what the recording's own voice is like.
+
     Attributes:
         info: facts of the file.
         warnings: what could not be read.
@@ -66,7 +71,7 @@ class Reading:
         MediaError: if the file cannot be read at all.
     """
 
-    def __init__(self, front: FrontEnd, path: str | Path):
+    def __init__(self, front: FrontEnd, path: str | Path, *, adapt_voice: bool = True):
         self.front = front
         self.settings = front.settings
         self.path = Path(path)
@@ -78,7 +83,7 @@ class Reading:
         self.seconds = 0.0
         self.any_voice = False
         self._owner: int | None = None
-        self._voice = front.voice.start()
+        self._voice = front.voice.start(adapt=adapt_voice)
         self.tracker: FaceTracker | None = None
         if front.detector is not None and self.info.has_video:
             self.tracker = FaceTracker(front.detector, settings=self.settings.faces)
@@ -160,7 +165,8 @@ def embed_clip(
     Raises:
         MediaError: if the file cannot be read.
     """
-    reading = Reading(front, path)
+    # What fuses voices is trained on embeddings as they are, see VoiceEmbedder.start.
+    reading = Reading(front, path, adapt_voice=False)
     last = -1
     source = reading.windows()
     for window in source:
