@@ -5,7 +5,7 @@ he says. The mean embedding of a voice over many windows is mostly the voice, it
 its room, not what it expresses at one moment. So each embedding is moved by the difference
 between the recording's mean so far (never later windows) and the mean of the voices the network
 was trained on. Eighty prior windows at that mean stand before the first: a clip of a few seconds
-stays almost as it is, and after a minute of voice half of the difference is gone.
+stays almost as it is, and after forty seconds of voice half of the difference is gone.
 
 The price: in a recording that is angry from beginning to end, anger slowly becomes its middle.
 """
