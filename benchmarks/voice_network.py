@@ -46,10 +46,11 @@ def measure_speed() -> list[Result]:
     size = pretrained.path_of("voice_expression").stat().st_size / 1e6
     command = "python benchmarks/voice_network.py"
     protocol = "processor time, one thread, best of 5"
+    facts = {"data": "noise made by the script", "protocol": protocol, "command": command}
     return [
-        Result("voice_speed", "ms_per_second", whole, aim=3.0, protocol=protocol, command=command),
-        Result("voice_speed", "share_of_log_mel", front / whole, command=command),
-        Result("voice_size", "megabytes", size, aim=3.0, command=command),
+        Result("voice_speed", "ms_per_second", whole, aim=3.0, **facts),
+        Result("voice_speed", "share_of_log_mel", front / whole, **facts),
+        Result("voice_size", "megabytes", size, aim=8.0, data="the shipped file", command=command),
     ]
 
 
