@@ -191,14 +191,14 @@ def _sum_up(recipe: VoiceFoldsRecipe, clips: VoiceClips, out: Path) -> None:
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     rows = whole.pop("rows")
     target = clips.target[rows]
-    np.savez(  # type: ignore[arg-type]
-        out / "heldout_logits.npz",
-        logits=whole["mater"],
-        **{f"{name}_logits": value for name, value in whole.items() if name != "mater"},
-        labels=target,
-        files=[Path(file).name for file in clips.table["file"].iloc[rows]],
-        folds=np.repeat(np.arange(12), [len(part["rows"]) for part in parts]),
-    )
+    kept: dict[str, Any] = {
+        "logits": whole["mater"],
+        "labels": target,
+        "files": np.array([Path(file).name for file in clips.table["file"].iloc[rows]]),
+        "folds": np.repeat(np.arange(12), [len(part["rows"]) for part in parts]),
+    }
+    kept |= {f"{name}_logits": value for name, value in whole.items() if name != "mater"}
+    np.savez(out / "heldout_logits.npz", **kept)
     others = 24 - ACTORS_A_FOLD * recipe.folds_a_network
     protocol = (
         f"12 actor-disjoint folds of a man and a woman; {others} other actors, nEMO and EmoGator "
