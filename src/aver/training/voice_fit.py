@@ -227,7 +227,8 @@ class VoiceTraining(L.LightningModule):
         self._note("teacher", window)
         self._note("teacher_clip", clip)
         s = self.settings
-        return s.teacher_weight * window + s.teacher_clip_weight * clip
+        loss: Tensor = s.teacher_weight * window + s.teacher_clip_weight * clip
+        return loss
 
     def _note(self, name: str, value: Tensor) -> None:
         self.sums.setdefault(name, []).append(float(value.detach()))
