@@ -16,9 +16,9 @@ from aver._version import __version__
 
 if TYPE_CHECKING:
     from aver.errors import AverError as AverError
-    from aver.inference.settings import AnalysisSettings as AnalysisSettings
     from aver.inference.analyze import analyze as analyze
     from aver.inference.analyze import stream as stream
+    from aver.inference.settings import AnalysisSettings as AnalysisSettings
     from aver.timeline import Timeline as Timeline
 
 _HOMES = {

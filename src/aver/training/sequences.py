@@ -120,7 +120,8 @@ class FaceBank:
         pick = random.integers(0, self.views.shape[1], (2, *stills.shape))
         mean = self.views[stills, pick[0]].astype(np.float32)
         mean += self.views[stills, pick[1]]
-        return mean / np.maximum(np.linalg.norm(mean, axis=-1, keepdims=True), 1e-9)
+        length = np.linalg.norm(mean, axis=-1, keepdims=True)
+        return np.asarray(mean / np.maximum(length, 1e-9), np.float32)
 
     def _draw(
         self, label: int, shape: int | tuple[int, ...], random: np.random.Generator
@@ -145,7 +146,7 @@ def drop_windows(mask: Mask, random: np.random.Generator, *, share: float, short
         (clips, windows); a clip that had a window keeps at least one.
     """
     clips, windows = mask.shape
-    kept = mask & (random.random(mask.shape) >= share)
+    kept: Mask = np.asarray(mask & (random.random(mask.shape) >= share))
     length = random.integers(1, windows + 1, clips)
     start = random.integers(0, windows - length + 1)
     position = np.arange(windows)[None, :]
