@@ -146,12 +146,12 @@ def drop_windows(mask: Mask, random: np.random.Generator, *, share: float, short
         (clips, windows); a clip that had a window keeps at least one.
     """
     clips, windows = mask.shape
-    kept: Mask = np.asarray(mask & (random.random(mask.shape) >= share))
+    kept: Mask = mask & (random.random(mask.shape) >= share)
     length = random.integers(1, windows + 1, clips)
     start = random.integers(0, windows - length + 1)
     position = np.arange(windows)[None, :]
     inside = (position >= start[:, None]) & (position < (start + length)[:, None])
-    cut = random.random(clips) < shorten
+    cut: Mask = np.asarray(random.random(clips) < shorten)
     kept &= inside | ~cut[:, None]
     lost = mask.any(1) & ~kept.any(1)
     kept[lost] = mask[lost]
