@@ -206,3 +206,22 @@ def test_start_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_bug_is_one_line_too(monkeypatch, capsys):
+    from aver.cli import main
+
+    def broken():
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(main, "app", broken)
+    monkeypatch.delenv("AVER_DEBUG", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        main.run()
+    assert caught.value.code == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "unexpected ZeroDivisionError" in err
+    monkeypatch.setenv("AVER_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main.run()

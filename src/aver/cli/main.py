@@ -10,7 +10,7 @@ import typer
 
 from aver._version import __version__
 from aver.cli import analyze, models, train
-from aver.errors import AverError
+from aver.errors import AverError, one_line
 
 app = typer.Typer(
     name="aver",
@@ -59,4 +59,11 @@ def run() -> None:
     except BrokenPipeError:
         # The reader of our output went away (`aver ... | head`): nothing to tell anybody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("AVER_DEBUG"):
+            raise
+        report = "Please report it, with what AVER_DEBUG=1 prints"
+        name = type(error).__name__
+        typer.echo(f"aver: unexpected {name} ({one_line(error)}). {report}.", err=True)
         sys.exit(1)

@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from aver.errors import AverError
 from aver.models.mater import Mater, MaterSettings
 from aver.training import mater_data
 from aver.training.recipe import RecipeBase, Settings
@@ -179,7 +180,10 @@ class MaterTask(lightning.LightningModule):
         accuracy = (out.fused.argmax(1) == batch["labels"]).float().mean()
         self.log_dict({"loss": loss, "accuracy": accuracy}, prog_bar=True, on_epoch=True)
         if not torch.isfinite(loss):
-            raise FloatingPointError("the loss is not finite; lower learning_rate")
+            raise AverError(
+                "the loss is not finite",
+                "Lower training.learning_rate and start again; the last checkpoint is kept",
+            )
         return loss
 
     def _targets(self, labels: Tensor) -> Tensor:
@@ -237,7 +241,7 @@ def fit(
         after_epoch: called with the trainer after each epoch (to stop it, say).
 
     Raises:
-        FloatingPointError: if the loss is no longer finite (the last checkpoint stays).
+        AverError: if the loss is no longer finite (the last checkpoint stays).
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     if recipe.training.threads:
