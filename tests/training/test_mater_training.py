@@ -56,14 +56,19 @@ def test_learns_both_branches_and_resumes_to_the_same_weights(tmp_path):
     for name, logits in predict(straight, held_out).items():
         assert (logits.argmax(1) == held_out.labels).mean() > 0.9, name
 
-    # Stopped after four epochs (of a plan of six), then started again.
+    # Killed in its fifth epoch (of six), then started again.
     stopped = tmp_path / "stopped"
 
-    def stop(trainer):
-        trainer.should_stop = trainer.current_epoch >= 3
+    class Killed(BaseException):
+        pass
 
-    fit(recipe(), clips(), None, stopped, after_epoch=stop)
-    assert (stopped / "last.ckpt").exists()
+    def kill(trainer):
+        if trainer.current_epoch == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(recipe(), clips(), None, stopped, after_epoch=kill)
+    assert [p.name for p in stopped.glob("*.ckpt")] == ["last.ckpt"]
     resumed = fit(recipe(), clips(), None, stopped)
     for one, two in zip(straight.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, two)

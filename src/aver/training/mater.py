@@ -254,7 +254,8 @@ def fit(
         precision=recipe.training.precision,
         logger=CSVLogger(out, name="", version="log"),
         callbacks=[
-            ModelCheckpoint(dirpath=out, save_last=True, save_top_k=0),
+            # The newest epoch's, always under the same name.
+            ModelCheckpoint(out, "last", save_top_k=1, enable_version_counter=False),
             _Epochs(recipe.seed, after_epoch),
         ],
         gradient_clip_val=1.0,
