@@ -25,6 +25,7 @@ class Fusion:
 
     def __init__(self):
         self.metadata: dict[str, str] = {}
+        self.version = "1"
         self.temperatures = {"fused": 1.0}
         self.calls = []
 

@@ -223,7 +223,7 @@ class Run:
         model: dict[str, Any] = {
             "aver": __version__,
             "name": s.fusion_network,
-            "version": metadata.get("version", ""),
+            "version": self.analyzer.fusion.version,
             "face_network": s.face_network,
             "voice_network": s.voice_network,
             "detector": self.analyzer.front.detector.name if self.analyzer.front.detector else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -68,6 +69,8 @@ class FusionNetwork:
                 path, f"lacks its metadata ({error})", "Export it with a fusion recipe"
             ) from error
         self.metadata: dict[str, str] = dict(metadata)
+        # Tells this file from every other of the same name.
+        self.version = hashlib.sha256(self.path.read_bytes()).hexdigest()[:12]
 
     def __call__(
         self,
