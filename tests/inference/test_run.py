@@ -154,6 +154,19 @@ def test_people_get_numbers_in_order_and_brief_ones_are_left_out(monkeypatch):
     assert any("1 face track" in w for w in timeline.warnings)
 
 
+@pytest.mark.parametrize(
+    ("scores", "weak"),
+    [((0.9, 0.1), False), ((0.34, 0.2), True), ((0.5, 0.45), True), ((0.5, 0.35), False)],
+)
+def test_flat_scores_are_weak(monkeypatch, scores, weak):
+    run, _, _ = run_of([({1}, 1)], monkeypatch)
+    table = np.array([scores], np.float32)
+    monkeypatch.setattr(
+        Fusion, "__call__", lambda *_: {"fused": table, "face": table, "voice": table}
+    )
+    assert {s.weak for s in run} == {weak}
+
+
 def test_prefetch_hands_on_items_errors_and_stops():
     def broken():
         yield 1

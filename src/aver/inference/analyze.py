@@ -168,7 +168,9 @@ class Run:
         weak: bool,
     ) -> Segment:
         values = tuple(float(v) for v in scores)
-        flat = max(values) < self.settings.weak_score
+        second, first = sorted(values)[-2:]
+        s = self.settings
+        flat = first < s.weak_score or first - second < s.weak_margin
         return Segment(start, end, person, modality, values, bool(weak or flat))
 
     def _numbers(self) -> dict[int, int]:

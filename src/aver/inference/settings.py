@@ -28,6 +28,7 @@ class AnalysisSettings:
         min_seconds_seen: people seen for less are left out as likely false detections (not in
             a still picture, nor in a recording shorter than four times that).
         weak_score: a distribution whose highest score is below this is flagged weak.
+        weak_margin: a distribution whose highest score leads the next by less is flagged weak.
         weak_quality: a face of lower quality, in [0, 1], is flagged weak.
         limits: what is refused.
         face_network: name or path of the face network.
@@ -46,6 +47,7 @@ class AnalysisSettings:
     thumbnails: int = 4
     min_seconds_seen: float = 1.0
     weak_score: float = 0.35
+    weak_margin: float = 0.1
     weak_quality: float = 0.25
     limits: MediaLimits = field(default_factory=MediaLimits)
     face_network: str = "face_expression"
