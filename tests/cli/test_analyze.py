@@ -179,6 +179,7 @@ def test_skip_done_goes_on_where_it_was(tmp_path):
     result = run("analyze", DEMO, "-o", out, "-f", "json", "--skip-done")
     assert result.exit_code == 0
     assert (out / "demo.json").stat().st_mtime_ns == before
+    assert "1 recording(s) skipped" in result.stdout
 
 
 def test_inputs_expand_folders_and_patterns(tmp_path):
@@ -197,6 +198,16 @@ def test_inputs_expand_folders_and_patterns(tmp_path):
     found, problems = inputs.expand([str(tmp_path / "empty"), str(tmp_path / "*.xyz")])
     assert found == []
     assert len(problems) == 2
+
+
+@pytest.mark.parametrize("name", ["", "x" * 5000])
+def test_a_name_that_can_be_no_files_is_one_problem(name, tmp_path, monkeypatch):
+    (tmp_path / "here.mp4").touch()
+    monkeypatch.chdir(tmp_path)
+    found, problems = inputs.expand([name, "here.mp4"])
+    assert [p.name for p in found] == ["here.mp4"]
+    (problem,) = problems
+    assert len(str(problem)) < 200
 
 
 def test_start_is_light():

@@ -40,6 +40,15 @@ def test_data_that_is_not_a_folder(recipe, tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_output_that_is_a_file_is_one_line(recipe, tmp_path):
+    pytest.importorskip("torch")
+    recipe.write_text('task = "mater"\nname = "x"\n', encoding="utf-8")
+    done = run(recipe, "--data", tmp_path, "--out", recipe)
+    assert done.returncode == 1
+    assert "cannot be made" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_without_the_extra_it_says_what_to_install(recipe, tmp_path, monkeypatch, capsys):
     def missing(path):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")

@@ -155,6 +155,22 @@ def test_people_get_numbers_in_order_and_brief_ones_are_left_out(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("window", "any_voice", "warnings"),
+    [
+        ((set(), -1), False, ["No face was found.", "The sound track is silent."]),
+        ((set(), None), True, ["No face was found; only the voice is scored."]),
+        (({1}, -1), False, ["The sound track is silent; only faces are scored."]),
+        (({1}, 1), True, []),
+    ],
+)
+def test_warnings_say_what_is_scored_and_no_more(window, any_voice, warnings, monkeypatch):
+    run, _, reading = run_of([window] * 6, monkeypatch)
+    reading.any_voice = any_voice
+    list(run)
+    assert list(run._remarks(len(window[0]))) == warnings
+
+
+@pytest.mark.parametrize(
     ("scores", "weak"),
     [((0.9, 0.1), False), ((0.34, 0.2), True), ((0.5, 0.45), True), ((0.5, 0.35), False)],
 )

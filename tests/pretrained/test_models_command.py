@@ -21,6 +21,11 @@ def test_list_names_every_network_and_how_to_get_it(user_cache):
     assert "aver models fetch yunet" in result.output
 
 
+def test_list_cuts_no_file_name_in_a_narrow_terminal(user_cache, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "…" not in run(app, ["list"]).output
+
+
 def test_list_says_where_a_file_is(user_cache, offered):
     run(app, ["fetch", "yunet"])
     assert "yunet_n_640_640.onnx" in run(app, ["list"]).output
@@ -55,6 +60,7 @@ def test_a_failed_fetch_is_one_clear_error(user_cache, offered):
     result = run(app, ["fetch", "yunet"])
     assert isinstance(result.exception, ModelError)
     assert result.exit_code == 1
+    assert result.output == ""  # no bar is left beside the one line of the error
 
 
 @pytest.mark.parametrize("command", [["show", "nobody"], ["fetch", "yunet", "nobody"]])

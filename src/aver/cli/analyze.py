@@ -58,7 +58,7 @@ def analyze(
     console, errors = Console(), Console(stderr=True)
     paths, problems = expand(inputs)
     failures = [str(p) for p in problems]
-    done, stopped = 0, False
+    done, skipped, stopped = 0, 0, False
     if paths:
         settings = _settings(
             detector=detector,
@@ -71,11 +71,14 @@ def analyze(
             voice_network=voice_network,
         )
         _check_folder(out)
-        done, stopped = _analyze_all(
+        done, skipped, stopped = _analyze_all(
             paths, settings, out, wanted, skip_done, quiet, console, failures
         )
     for failure in failures:
         errors.print(f"[red]failed[/] {_plain(failure)}", soft_wrap=True, highlight=False)
+    if skipped and not quiet:
+        there = f"{skipped} recording(s) skipped, their results are there already"
+        console.print(there, highlight=False, soft_wrap=True)
     if done and not quiet:
         console.print(f"Results of {done} recording(s) are in {_plain(str(out))}", highlight=False)
     if stopped:
@@ -95,19 +98,20 @@ def _analyze_all(
     quiet: bool,
     console: Console,
     failures: list[str],
-) -> tuple[int, bool]:
-    """Analyse one after the other: how many are done, and whether the user stopped it."""
+) -> tuple[int, int, bool]:
+    """Analyse one after the other: how many are done, are skipped, and whether the user stopped."""
     from aver.inference.analyze import Analyzer
     from aver.report import output_stem
 
     analyzer: Analyzer | None = None
     taken: set[str] = set()
-    done = 0
+    done, skipped = 0, 0
     with _progress(console, quiet or not console.is_terminal) as progress:
         overall = progress.add_task("recordings", total=len(paths), visible=len(paths) > 1)
         for path in paths:
             stem = output_stem(path, taken)
             if skip_done and all((out / f"{stem}{_suffix(f)}").exists() for f in wanted):
+                skipped += 1
                 progress.advance(overall)
                 continue
             try:
@@ -115,7 +119,7 @@ def _analyze_all(
                 _analyze_one(analyzer, path, out, stem, wanted, progress, console, quiet)
                 done += 1
             except KeyboardInterrupt:
-                return done, True
+                return done, skipped, True
             except ModelError:
                 raise
             except AverError as error:
@@ -129,7 +133,7 @@ def _analyze_all(
                     f"({one_line(error)}). Please report it with this line."
                 )
             progress.advance(overall)
-    return done, False
+    return done, skipped, False
 
 
 def _analyze_one(

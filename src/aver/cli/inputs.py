@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,12 +21,23 @@ def expand(typed: Iterable[str]) -> tuple[list[Path], list[MediaError]]:
     """Expand folders (recursively, media suffixes only) and patterns; keep order, drop repeats.
 
     Returns:
-        The recordings, and an error for each folder or pattern that holds none.
+        The recordings, and an error for each folder or pattern that holds none and each name
+        that can be no file's.
     """
     found: dict[Path, None] = {}
     problems: list[MediaError] = []
     for text in typed:
+        if not text:  # an unset shell variable; Path("") would be the current folder
+            problems.append(MediaError("''", "is no name", "Name a file, a folder or a pattern"))
+            continue
         path = Path(text)
+        try:
+            path.stat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                short = f"{text[:60]}..."
+                problems.append(MediaError(short, "the name is too long", "Check the name"))
+                continue
         if path.is_dir():
             inside = sorted(
                 p

@@ -36,7 +36,9 @@ def list_command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "what", "licence", "where", box=None, header_style="bold")
+    table = Table("name", "what", "licence", box=None, header_style="bold")
+    # Folded, never cut: the file's name or path is there to be copied.
+    table.add_column("where", overflow="fold")
     for model in cache.list_models():
         table.add_row(model.name, model.what, model.licence, _place(model))
     Console(soft_wrap=False).print(table, markup=False)
@@ -72,7 +74,15 @@ def fetch(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    # Gone when it is over, and never in a log: a failure is then one line.
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
         for name in names:
             task = bar.add_task(name, total=catalogue.entry(name).download_size or None)
             path = cache.fetch(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aver.errors import AverError
+from aver.errors import AverError, OutputError
 
 
 def train(
@@ -33,5 +33,10 @@ def train(
         ) from error
     if not data.is_dir():
         raise AverError("is not a folder", "Give the folder of the corpora", subject=data)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            out, f"cannot be made ({error.strerror})", "Choose another folder with --out"
+        ) from error
     run_task(settings, data, out)

@@ -91,7 +91,7 @@ class DlibDetector:
 
         self.threshold = threshold
         self.advice = (
-            "Faces are found with dlib, which misses turned and small ones. "
+            "Faces are found with dlib, which misses turned and small ones; YuNet finds more. "
             f"{pretrained.how_to_get('yunet')}"
         )
         self._detector: Any = dlib.get_frontal_face_detector()

@@ -192,17 +192,19 @@ class Run:
                 f"{self.settings.min_seconds_seen:g} s were left out as likely false detections."
             )
         if self.reading.tracker is not None and not self.reading.people:
-            yield "No face was found; only the voice is scored."
+            scored = "; only the voice is scored" if self.reading.any_voice else ""
+            yield f"No face was found{scored}."
         if self.settings.picture and not self.reading.info.has_video:
             yield "There is no picture; only the voice is scored."
+        scored = "; only faces are scored" if people else ""
         if (
             self.settings.sound
             and not self.reading.info.has_audio
             and not self.reading.info.is_image
         ):
-            yield "There is no sound track; only faces are scored."
+            yield f"There is no sound track{scored}."
         elif self.settings.sound and self.reading.info.has_audio and not self.reading.any_voice:
-            yield "The sound track is silent; only faces are scored."
+            yield f"The sound track is silent{scored}."
         detector = self.analyzer.front.detector
         advice = getattr(detector, "advice", None) if self.reading.tracker is not None else None
         if advice:
