@@ -51,7 +51,9 @@ class MaterData(Settings):
             the label (soft targets, Hinton et al. 2015). Empty for labels alone.
         held_out_voice: file of the voice folds' held-out logits (``logits``, ``labels``,
             ``files``), for calibration on strangers' voices; empty for none.
-        held_out_subjects: ``clips`` only: subjects kept out for calibration.
+        held_out_subjects: ``clips`` only: subjects kept out for calibration. They are strangers to
+            the fusion alone: the shipped voice network has heard every RAVDESS actor, which
+            flatters scores and temperatures unless it too is trained without them.
     """
 
     source: Literal["composed", "clips"] = "composed"
