@@ -191,6 +191,10 @@ def test_inputs_expand_folders_and_patterns(tmp_path):
     assert problems == []
     found, _ = inputs.expand([str(tmp_path / "*.mp4"), str(tmp_path / "b.mp4")])
     assert [p.name for p in found] == ["b.mp4", "odd [1].mp4"]
+    # The same file named in two ways is one input.
+    roundabout = tmp_path / "sub" / ".." / "b.mp4"
+    found, _ = inputs.expand([str(tmp_path / "b.mp4"), str(roundabout)])
+    assert found == [tmp_path / "b.mp4"]
     # A file whose name looks like a pattern is that file.
     found, _ = inputs.expand([str(tmp_path / "odd [1].mp4")])
     assert [p.name for p in found] == ["odd [1].mp4"]

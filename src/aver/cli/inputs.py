@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -57,7 +58,11 @@ def expand(typed: Iterable[str]) -> tuple[list[Path], list[MediaError]]:
             found.update(dict.fromkeys(files))
         else:
             found[path] = None
-    return list(found), problems
+    # One file may have been named in several ways; it is analysed once, under its first name.
+    once: dict[Path, Path] = {}
+    for path in found:
+        once.setdefault(Path(os.path.abspath(path)), path)  # noqa: PTH100 (links stay links)
+    return list(once.values()), problems
 
 
 def hidden(path: Path, below: Path) -> bool:

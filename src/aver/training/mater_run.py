@@ -52,7 +52,9 @@ def train_mater(recipe: MaterRecipe, data_root: Path, out: Path) -> None:
         error = report["fused"]["expected_calibration_error"]
         metadata["expected_calibration_error"] = f"{error:.4f}"
     export(network, recipe, out / "mater.onnx", metadata)
-    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    beside = out / ".report.json"
+    beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    beside.replace(out / "report.json")
 
 
 def judge(network: Mater, data: MaterClips) -> dict[str, dict[str, Any]]:
