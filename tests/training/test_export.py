@@ -52,6 +52,8 @@ def test_file_equals_torch_and_is_small(tmp_path):
     assert sum(kind == onnx.TensorProto.INT8 for kind in stored.values()) == 2
     assert {m.key: m.value for m in onnx.load(path).metadata_props}["labels"] == "[]"
     assert [p.name for p in tmp_path.iterdir()] == ["small.onnx"]
+    # Nothing in the file tells where on which machine it was made.
+    assert b".py" not in path.read_bytes()
 
 
 def test_a_difference_is_refused(tmp_path):

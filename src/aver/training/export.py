@@ -87,6 +87,22 @@ def store_as_int8(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def strip_origin(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what the exporter notes about where each node came from (source paths, stacks)."""
+    model.doc_string = ""
+    model.graph.doc_string = ""
+    del model.graph.metadata_props[:]
+    graph = model.graph
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    for function in model.functions:
+        for node in function.node:
+            node.doc_string = ""
+            del node.metadata_props[:]
+    return model
+
+
 def export_onnx(
     module: nn.Module,
     example: Sequence[Tensor],
@@ -128,7 +144,7 @@ def export_onnx(
         verbose=False,
     )
     assert program is not None
-    model = store_as_int8(program.model_proto)
+    model = strip_origin(store_as_int8(program.model_proto))
     for key, value in (metadata or {}).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
