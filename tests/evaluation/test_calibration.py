@@ -52,3 +52,21 @@ def test_temperature_follows_the_scale_of_the_logits(seed, factor):
     logits, labels = sample(1.0, items=400, seed=seed)
     one, scaled = fit_temperature(logits, labels), fit_temperature(logits * factor, labels)
     assert scaled == pytest.approx(one * factor, rel=1e-3)
+
+
+def test_calibration_error_by_hand_with_ten_bins() -> None:
+    # Confidence 0.8: right in 1 of 2; confidence 0.6: right in 2 of 2.
+    scores = np.array([[0.8, 0.2], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6]])
+    labels = np.array([0, 1, 0, 1])
+    expected = 0.5 * abs(0.5 - 0.8) + 0.5 * abs(1.0 - 0.6)
+    assert expected_calibration_error(np.log(scores), labels, bins=10) == pytest.approx(expected)
+
+
+def test_temperature_of_seven_classes_is_found_again() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (20_000, 7)).astype(np.float32)
+    powers = np.exp(logits)
+    drawn = (powers / powers.sum(1, keepdims=True)).cumsum(1) > rng.random((20_000, 1))
+    labels = drawn.argmax(1)
+    assert fit_temperature(logits, labels) == pytest.approx(1.0, abs=0.05)
+    assert fit_temperature(3 * logits, labels) == pytest.approx(3.0, abs=0.15)

@@ -8,13 +8,7 @@ from aver.features.face_embedding import FaceEmbedder
 from aver.models.face_expression import FaceExpressionNet, FaceExpressionSettings
 from aver.training.face_conditions import CONDITIONS
 from aver.training.face_data import Faces
-from aver.training.face_export import (
-    expected_calibration_error,
-    export_face,
-    fit_temperature,
-    fold_norms,
-    twins,
-)
+from aver.training.face_export import export_face, fold_norms, twins
 
 
 @pytest.fixture
@@ -48,24 +42,6 @@ def test_the_file_gives_what_torch_gives(net: FaceExpressionNet, tmp_path: Path)
     assert embedder.metadata["name"] == "test"
     floats = 4 * sum(p.numel() for p in net.parameters())
     assert file.stat().st_size < 100_000 + floats / 4
-
-
-def test_calibration_error_by_hand() -> None:
-    # Confidence 0.8: right in 1 of 2; confidence 0.6: right in 2 of 2.
-    scores = np.array([[0.8, 0.2], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6]])
-    labels = np.array([0, 1, 0, 1])
-    expected = 0.5 * abs(0.5 - 0.8) + 0.5 * abs(1.0 - 0.6)
-    assert expected_calibration_error(scores, labels, bins=10) == pytest.approx(expected)
-
-
-def test_temperature_is_found_again() -> None:
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (20_000, 7)).astype(np.float32)
-    powers = np.exp(logits)
-    drawn = (powers / powers.sum(1, keepdims=True)).cumsum(1) > rng.random((20_000, 1))
-    labels = drawn.argmax(1)
-    assert fit_temperature(logits, labels) == pytest.approx(1.0, abs=0.05)
-    assert fit_temperature(3 * logits, labels) == pytest.approx(3.0, abs=0.15)
 
 
 def test_a_near_copy_is_found() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aver.errors import AverError, ModelError, OutputError, one_line
+from aver.cli.folders import make_writable_folder
+from aver.errors import AverError, ModelError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,7 @@ def analyze(
             face_network=face_network,
             voice_network=voice_network,
         )
-        _check_folder(out)
+        make_writable_folder(out)
         done, skipped, stopped = _analyze_all(
             paths, settings, out, wanted, skip_done, quiet, console, failures
         )
@@ -213,20 +214,6 @@ def _settings(**chosen: Any) -> AnalysisSettings:
         return AnalysisSettings(**chosen)
     except AverError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse an output folder that cannot be written before any work is done."""
-    import os
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            out, f"cannot be made ({error.strerror})", "Choose another folder with --out"
-        ) from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise OutputError(out, "cannot be written", "Choose another folder with --out")
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aver.errors import AverError, OutputError
+from aver.cli.folders import make_folder
+from aver.errors import AverError
 
 
 def train(
@@ -33,10 +34,5 @@ def train(
         ) from error
     if not data.is_dir():
         raise AverError("is not a folder", "Give the folder of the corpora", subject=data)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            out, f"cannot be made ({error.strerror})", "Choose another folder with --out"
-        ) from error
+    make_folder(out)
     run_task(settings, data, out)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from aver._version import __version__
 
@@ -95,6 +97,13 @@ def record(table: Path, rows: Sequence[Result], *, packages: Sequence[str] = ("n
         writer.writeheader()
         writer.writerows(old.values())
     beside.replace(table)
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a run's figures as JSON, beside and renamed."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    beside.replace(path)
 
 
 def _text(value: object) -> str:

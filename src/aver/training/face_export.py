@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from aver.evaluation.results import record
+from aver.evaluation.calibration import expected_calibration_error, fit_temperature
+from aver.evaluation.results import record, write_report
 from aver.features.face_embedding import FaceEmbedder
 from aver.labels import FER2013
 from aver.models.face_expression import FaceExpressionNet
@@ -56,41 +57,6 @@ def export_face(net: FaceExpressionNet, path: Path, metadata: dict[str, str]) ->
         outputs=["embedding", "logits"],
         metadata={"labels": json.dumps(list(FER2013)), **metadata},
     )
-
-
-def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
-    """The temperature that makes ``softmax(logits / t)`` likeliest (Guo et al. 2017, section 4.2).
-
-    Args:
-        logits: (n, classes).
-        labels: (n,).
-
-    Returns:
-        The best of a fine grid over [0.2, 5].
-    """
-    grid = np.exp(np.linspace(np.log(0.2), np.log(5.0), 400))
-    rows = np.arange(len(labels))
-    losses = [-float(np.log(_softmax(logits / t)[rows, labels] + 1e-12).mean()) for t in grid]
-    return float(grid[int(np.argmin(losses))])
-
-
-def _softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def expected_calibration_error(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], bins: int = 15
-) -> float:
-    """Mean gap between confidence and accuracy over equal bins (Guo et al. 2017, equation 3)."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(right[place == b].mean() - confidence[place == b].mean()) * (place == b).mean()
-        for b in range(bins)
-        if (place == b).any()
-    ]
-    return float(sum(gaps))
 
 
 def _prepare(faces: Faces) -> tuple[Floats, NDArray[np.int64]]:
@@ -157,10 +123,8 @@ def measure(path: Path, split: FaceSplit) -> dict[str, Any]:
         "test_accuracy_without_twin": _accuracy(logits[alone], labels[alone]),
         "test_accuracy_mirror_mean": _accuracy(logits + mirrored, labels),
         "temperature": temperature,
-        "test_calibration_error": expected_calibration_error(_softmax(logits), labels),
-        "test_calibration_error_tempered": expected_calibration_error(
-            _softmax(logits / temperature), labels
-        ),
+        "test_calibration_error": expected_calibration_error(logits, labels),
+        "test_calibration_error_tempered": expected_calibration_error(logits / temperature, labels),
         "test_accuracy_under": {
             name: _accuracy(scores(_changed(change, faces)), labels)
             for name, change in CONDITIONS.items()
@@ -192,8 +156,6 @@ def export_and_measure(
         **describe_data(corpus, recipe.data.validation_part),
         **measure(path, split),
     }
-    beside = out / ".report.json"
-    beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    beside.replace(out / "report.json")
+    write_report(out / "report.json", report)
     record(out / "results.csv", rows(report), packages=("torch", "lightning", "onnxruntime"))
     (out / "card.md").write_text(card_tables(report), encoding="utf-8")

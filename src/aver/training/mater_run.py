@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aver.evaluation.calibration import expected_calibration_error, fit_temperature
 from aver.evaluation.intervals import bootstrap_over_subjects
-from aver.evaluation.results import Result, record
+from aver.evaluation.results import Result, record, write_report
 from aver.labels import RAVDESS
 from aver.models.mater import Mater
 from aver.training import mater_data
@@ -52,9 +52,7 @@ def train_mater(recipe: MaterRecipe, data_root: Path, out: Path) -> None:
         error = report["fused"]["expected_calibration_error"]
         metadata["expected_calibration_error"] = f"{error:.4f}"
     export(network, recipe, out / "mater.onnx", metadata)
-    beside = out / ".report.json"
-    beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    beside.replace(out / "report.json")
+    write_report(out / "report.json", report)
 
 
 def judge(network: Mater, data: MaterClips) -> dict[str, dict[str, Any]]:
