@@ -85,6 +85,13 @@ class SettingError(AverError):
         super().__init__(problem, advice, subject=name)
 
 
+class PredictionsError(AverError):
+    """Stored predictions cannot be used: missing columns, scores that are no probabilities."""
+
+    def __init__(self, path: str | Path, problem: str, advice: str = ""):
+        super().__init__(problem, advice, subject=path)
+
+
 class TimelineError(AverError):
     """A stored timeline cannot be read: not a timeline, or of a newer schema."""
 
