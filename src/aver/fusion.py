@@ -305,10 +305,10 @@ def check_scores(scores: ArrayLike) -> Scores:
         raise SettingError(
             "scores", f"have the shape {array.shape}", "Needed is (models, items, classes)"
         )
-    missing = np.isnan(array)
-    whole: NDArray[np.bool_] = np.asarray(missing.all(axis=2))
+    missing: NDArray[np.bool_] = np.isnan(array)
+    whole = np.all(missing, axis=2)
     rest = array[~whole]
-    if missing[~whole].any():
+    if (missing.any(axis=2) & ~whole).any():
         raise SettingError("scores", "are NaN for some classes only of an item")
     if (rest < 0).any() or (np.abs(rest.sum(axis=1) - 1) > 1e-4).any():
         raise SettingError("scores", "are no probabilities", "Put logits through a softmax first")
@@ -321,7 +321,7 @@ def _mixed(scores: Scores, weights: NDArray[np.float64], nothing: float | None =
     share = weights[:, None] * here
     total = share.sum(axis=0)
     # All models that are here weigh nothing: then they count alike.
-    unweighted = (total <= 0) & here.any(axis=0)
+    unweighted: NDArray[np.bool_] = np.less_equal(total, 0) & here.any(axis=0)
     share[:, unweighted] = here[:, unweighted]
     total = share.sum(axis=0)
     mixed = np.einsum("mi,mic->ic", share, np.nan_to_num(scores, nan=0.0))

@@ -61,7 +61,8 @@ def recall_per_class(
     total = counts.sum(axis=1)
     right = np.diag(counts).astype(np.float64)
     shares: NDArray[np.float64] = np.full(len(total), np.nan)
-    return np.divide(right, total, out=shares, where=total > 0)
+    np.divide(right, total, out=shares, where=total > 0)
+    return shares
 
 
 def precision_per_class(
@@ -90,7 +91,8 @@ def f1_per_class(
     both = counts.sum(axis=0) + counts.sum(axis=1)
     right = 2.0 * np.diag(counts)
     each: NDArray[np.float64] = np.full(len(both), np.nan)
-    return np.divide(right, both, out=each, where=both > 0)
+    np.divide(right, both, out=each, where=both > 0)
+    return each
 
 
 def f1(
