@@ -4,7 +4,7 @@ import re
 import pytest
 
 from aver.errors import ModelError
-from aver.pretrained import CATALOGUE, list_models
+from aver.pretrained import CATALOGUE, list_models, read_card, seen_subjects
 from aver.pretrained.catalogue import entry
 
 
@@ -46,3 +46,16 @@ def test_the_pinned_hash_is_the_one_of_the_real_file(shared, name):
 def test_an_unknown_name_says_which_are_known():
     with pytest.raises(ModelError, match=r"resnet50: is no network.*yunet, sface"):
         entry("resnet50")
+
+
+@pytest.mark.parametrize("model", [m for m in list_models() if m.shipped], ids=lambda m: m.name)
+def test_the_card_names_the_subjects_that_the_catalogue_lists(model):
+    line = re.search(r"^Subjects seen in training: (.*)\.$", read_card(model.name), re.MULTILINE)
+    assert frozenset(re.findall(r"`([^`]+)`", line[1])) == seen_subjects(model.name)
+
+
+def test_whom_the_networks_have_seen():
+    assert seen_subjects("face_expression") == {"fer2013/*"}
+    assert "ravdess/*" in seen_subjects("voice_expression")
+    assert seen_subjects("mater") >= seen_subjects("voice_expression")
+    assert seen_subjects("whisper_base_encoder") == frozenset()

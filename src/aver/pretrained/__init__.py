@@ -14,6 +14,7 @@ from aver.pretrained.cache import (
     list_models,
     path_of,
     read_card,
+    seen_subjects,
     user_folder,
 )
 from aver.pretrained.catalogue import CATALOGUE, Model
@@ -29,5 +30,6 @@ __all__ = [
     "list_models",
     "path_of",
     "read_card",
+    "seen_subjects",
     "user_folder",
 ]

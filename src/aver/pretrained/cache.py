@@ -134,6 +134,19 @@ def read_card(name: str) -> str:
     )
 
 
+def seen_subjects(name: str) -> frozenset[str]:
+    """The people of known corpora that the network was trained on.
+
+    Returns:
+        ``corpus/subject`` each; ``corpus/*`` is everybody of a corpus. Empty where none of the
+        corpora this project reads was used.
+
+    Raises:
+        ModelError: if no network has that name.
+    """
+    return entry(name).seen
+
+
 def is_intact(name: str) -> bool:
     """Whether the file that :func:`path_of` finds has the pinned SHA-256 (shipped: is there).
 
