@@ -33,6 +33,7 @@ KINDS = [
     errors.ModelError,
     errors.RecipeError,
     errors.CorpusError,
+    errors.TrainingError,
     errors.SettingError,
     errors.TimelineError,
 ]

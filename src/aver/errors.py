@@ -78,6 +78,13 @@ class CorpusError(AverError):
         super().__init__(problem, advice, subject=path)
 
 
+class TrainingError(AverError):
+    """A training run cannot go on: its loss is not finite, memory is full."""
+
+    def __init__(self, name: str | Path, problem: str, advice: str = ""):
+        super().__init__(problem, advice, subject=name)
+
+
 class SettingError(AverError):
     """A setting has a value that cannot be used."""
 
