@@ -29,8 +29,8 @@ SUFFIXES = frozenset({".wav", ".flac", ".mp4"})
 
 _NAME = re.compile(r"(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})-(\d{2})")
 
-# Published twice: actor 7, calm, normal, "dogs": repetition 2 is repetition 1 once more.
-_SAME_TAKE = {(2, 1, 2, 2, 7): (2, 1, 2, 1, 7)}
+# Published twice: actor 7, happy, normal, "dogs": repetition 2 is repetition 1, sample for sample.
+_SAME_TAKE = {(3, 1, 2, 2, 7): (3, 1, 2, 1, 7)}
 
 
 @dataclass(frozen=True)
