@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -133,13 +134,16 @@ def export_onnx(
     path = Path(path)
     rounded = round_weights(module)
     batch = torch.export.Dim("batch", min=1)
+    shapes: tuple[object, ...] = tuple({0: batch} for _ in example)
+    if any(p.kind is p.VAR_POSITIONAL for p in signature(module.forward).parameters.values()):
+        shapes = (shapes,)
     program = torch.onnx.export(
         rounded,
         tuple(example),
         dynamo=True,
         input_names=list(inputs),
         output_names=list(outputs),
-        dynamic_shapes=tuple({0: batch} for _ in example),
+        dynamic_shapes=shapes,
         opset_version=18,
         verbose=False,
     )
