@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 Rows = NDArray[np.intp]
 Sides = tuple[str, Rows, str, Rows]
 
+_PLURAL = {
+    "subject": "subjects",
+    "recording": "recordings",
+    "stretch of a file": "stretches of files",
+    "sound": "sounds",
+}
 _ADVICE = 'Choose another scheme, or write allow_leak = "reason": the table will carry it'
 
 
@@ -172,8 +178,9 @@ def _meeting(group: Sequence[int], side: NDArray[np.int8], spans: NDArray[np.flo
 
 
 def _phrase(what: str, names: Sequence[str], fold: Fold, one: str, other: str) -> str:
-    count = f"{len(names)} {what}{'' if len(names) == 1 else 's'}"
-    stands = "stands" if len(names) == 1 else "stand"
+    single = len(names) == 1
+    count = f"{len(names)} {what if single else _PLURAL[what]}"
+    stands = "stands" if single else "stand"
     return (
         f"{count} ({_some(names)}) {stands} among both {one} and {other} rows of fold {fold.name}"
     )
