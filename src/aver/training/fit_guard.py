@@ -1,0 +1,62 @@
+"""What keeps a run safe and the same each time: interruptions, seeds, a look at the weights."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Interrupts:
+    """While it is entered, a first Ctrl-C is noted in ``asked``; a second one stops at once.
+
+    Args:
+        wanted: False leaves signals alone (nothing could be kept, or other processes wait).
+    """
+
+    def __init__(self, wanted: bool):
+        self.wanted = wanted and threading.current_thread() is threading.main_thread()
+        self.asked = False
+        self.before: Any = None
+
+    def __enter__(self) -> Interrupts:
+        self.before = signal.getsignal(signal.SIGINT)
+        if self.wanted and self.before is not None:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, self.before)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.wanted and self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+
+def seed_everything(*numbers: int) -> None:
+    """Seed torch, numpy's and Python's global generators from *numbers* together."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    torch.manual_seed(seed)
+    np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002 - a loss may draw from it
+    random.seed(seed)
+
+
+@torch.no_grad()
+def weights_finite(module: nn.Module) -> bool:
+    """Whether every weight is a finite number."""
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not learned:
+        return True
+    return bool(torch.isfinite(torch.stack(torch._foreach_norm(learned))).all())
