@@ -210,6 +210,10 @@ _HOMES: dict[str, str] = {
     "emobase2010": "aver.features.opensmile",
     "clip_table": "aver.features.table",
     "frame_table": "aver.features.table",
+    "whisper_encoder": "aver.features.whisper_encoder",
+    "wavlm": "aver.features.speech_encoders",
+    "wav2vec2": "aver.features.speech_encoders",
+    "hubert": "aver.features.speech_encoders",
 }
 
 

