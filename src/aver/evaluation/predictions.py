@@ -95,8 +95,15 @@ class Predictions:
 
     def numbers(self) -> NDArray[np.intp]:
         """(items,) the true classes as places in ``classes``."""
+        return self._places(self.label)
+
+    def decided_numbers(self) -> NDArray[np.intp]:
+        """(items,) the predicted classes as places in ``classes``."""
+        return self._places(self.decided())
+
+    def _places(self, names: NDArray[Any]) -> NDArray[np.intp]:
         place = {name: number for number, name in enumerate(self.classes)}
-        return np.array([place[name] for name in self.label], dtype=np.intp)
+        return np.array([place[name] for name in names], dtype=np.intp)
 
     def decided(self) -> NDArray[Any]:
         """(items,) the predicted classes."""

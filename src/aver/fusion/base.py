@@ -97,18 +97,18 @@ def check_scores(scores: ArrayLike, *, probabilities: bool = True) -> Scores:
 
 def mixed(scores: Scores, weights: NDArray[np.float64], nothing: float | None = None) -> Scores:
     """Weighted mean over the models that scored an item; equal for all classes where none did."""
-    here = ~np.isnan(scores).any(axis=2)
+    here: NDArray[np.bool_] = np.isfinite(scores[:, :, 0])  # rows are NaN as a whole
     share = weights[:, None] * here
     total = share.sum(axis=0)
     # All models that are here weigh nothing: then they count alike.
     unweighted = np.flatnonzero((total <= 0) & here.any(axis=0))
     share[:, unweighted] = here[:, unweighted]
     total = share.sum(axis=0)
-    mixed = np.einsum("mi,mic->ic", share, np.nan_to_num(scores, nan=0.0))
-    empty = total <= 0
-    mixed[~empty] /= total[~empty, None]
-    mixed[empty] = 1.0 / scores.shape[2] if nothing is None else nothing
-    return np.asarray(mixed)
+    summed = np.einsum("mi,mic->ic", share, np.nan_to_num(scores, nan=0.0))
+    scored = np.flatnonzero(total > 0)
+    result = np.full(summed.shape, 1.0 / scores.shape[2] if nothing is None else nothing)
+    result[scored] = summed[scored] / total[scored, None]
+    return result
 
 
 def softmax(logits: Scores) -> Scores:

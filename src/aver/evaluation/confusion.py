@@ -1,0 +1,91 @@
+"""The confusion matrix as a picture."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aver.errors import AverError, OutputError, SettingError, one_line
+
+SUFFIXES = (".png", ".svg", ".pdf")
+CELL = 0.62  # inches a cell
+DARK = 0.55  # share from which a cell is so dark that its text is white
+
+
+def draw_confusion(
+    counts: NDArray[np.integer], classes: Sequence[str], path: str | Path, *, title: str = ""
+) -> None:
+    """Draw *counts* with rows (true classes) as shares: percent large, count small in each cell.
+
+    Written beside and renamed.
+
+    Args:
+        counts: (classes, classes), rows true, columns predicted.
+        classes: their names.
+        path: a ``.png``, ``.svg`` or ``.pdf`` file.
+        title: a line above.
+
+    Raises:
+        AverError: if matplotlib is not installed (extra ``train``).
+        OutputError: if the file cannot be written.
+        SettingError: for another suffix or a matrix that does not fit the classes.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise SettingError("confusion", f"'{path.name}' is no picture", "Name a .png file")
+    if counts.shape != (len(classes), len(classes)):
+        raise SettingError("counts", f"have the shape {counts.shape} for {len(classes)} classes")
+    figure = _figure(np.asarray(counts), [str(c) for c in classes], title)
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(beside, dpi=150, facecolor="white", bbox_inches="tight")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        problem = f"cannot be written ({error.strerror or one_line(error)})"
+        raise OutputError(path, problem, "Check the folder and the disk") from error
+
+
+def _figure(counts: NDArray[np.integer], classes: list[str], title: str) -> Any:
+    try:
+        # Without pyplot: no window system, no state shared with the caller's own figures.
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise AverError(
+            "the picture needs the package 'matplotlib'", 'Run: pip install "aver[train]"'
+        ) from error
+    total = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+    side = CELL * len(classes)
+    figure = Figure(figsize=(side + 1.6, side + 1.4))
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(counts.shape):
+        if not counts[row, column]:
+            continue
+        share = shares[row, column]
+        colour = "white" if share >= DARK else "#1b2a3a"
+        text: dict[str, Any] = {"ha": "center", "color": colour}
+        axes.text(column, row, f"{100 * share:.0f}", va="bottom", fontsize=11, **text)
+        axes.text(column, row + 0.08, str(counts[row, column]), va="top", fontsize=7, **text)
+    ticks = range(len(classes))
+    rows = [f"{name}  ({count})" for name, count in zip(classes, total[:, 0], strict=True)]
+    axes.set_xticks(ticks, classes, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, rows)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true (items)")
+    axes.set_xticks(np.arange(len(classes) + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(len(classes) + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.tick_params(which="both", length=0)
+    for edge in axes.spines.values():
+        edge.set_visible(False)
+    heading = "percent of the true class; count below"
+    axes.set_title(f"{title}\n{heading}" if title else heading, fontsize=10, loc="left")
+    return figure
