@@ -25,7 +25,8 @@ def test_sets_hold_no_label_twice():
 
 def test_sizes():
     sizes = {name: len(values) for name, values in labels.SETS.items()}
-    assert sizes == {"ravdess": 8, "crema_d": 6, "fer2013": 7, "nemo": 6, "emogator": 30}
+    voices = {"ravdess": 8, "crema_d": 6, "nemo": 6, "emogator": 30, "savee": 7, "emo_db": 7}
+    assert sizes == voices | {"fer2013": 7, "enjoyment": 5}
 
 
 def test_maps_lead_from_one_set_into_the_other():

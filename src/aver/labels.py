@@ -65,6 +65,23 @@ EMOGATOR: tuple[str, ...] = (
 )
 """Thirty categories of EmoGator (Buhl 2023), in the order of its file-name field 01 to 30."""
 
+SAVEE: tuple[str, ...] = (
+    "angry",
+    "disgust",
+    "fearful",
+    "happy",
+    "neutral",
+    "sad",
+    "surprised",
+)
+"""Seven classes of SAVEE (Haq & Jackson 2009), in this project's spelling of the same words."""
+
+EMO_DB: tuple[str, ...] = ("angry", "bored", "disgust", "fearful", "happy", "neutral", "sad")
+"""Seven classes of EMO-DB (Burkhardt et al. 2005), in this project's spelling."""
+
+ENJOYMENT: tuple[str, ...] = ("1", "2", "3", "4", "5")
+"""Ratings of enjoyment, ordered (Pereira et al. 2024): 1 none, 5 very much."""
+
 SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ravdess": RAVDESS,
@@ -72,6 +89,9 @@ SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "fer2013": FER2013,
         "nemo": NEMO,
         "emogator": EMOGATOR,
+        "savee": SAVEE,
+        "emo_db": EMO_DB,
+        "enjoyment": ENJOYMENT,
     }
 )
 

@@ -131,7 +131,7 @@ def names(shared, tmp_path_factory):
 
 def test_the_real_corpora_have_their_published_sizes(names):
     ravdess = load_corpus("ravdess", names / "ravdess_speech")
-    assert tuple(ravdess.columns) == COLUMNS
+    assert tuple(ravdess.columns[: len(COLUMNS)]) == COLUMNS
     assert len(ravdess) == 1440
     assert ravdess.recording.nunique() == 1439
     assert ravdess.groupby("subject").size().unique().tolist() == [60]

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from aver.corpora import register_corpus
+from aver.corpora.layout import count_values
+from aver.corpora.registry import Count, register_corpus
 from aver.errors import CorpusError
 from aver.labels import FER2013
 
@@ -27,12 +28,35 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIDE = 48
+PUBLISHED = {
+    "angry": 4953,
+    "disgust": 547,
+    "fear": 5121,
+    "happy": 8989,
+    "sad": 6077,
+    "surprise": 4002,
+    "neutral": 6198,
+}
+"""Faces of each expression in the challenge's CSV: 35,887. Copies without near-duplicates hold
+fewer."""
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 _USAGE = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 _ADVICE = "Give the folder that holds train/ and test/, or fer2013.csv"
 
 
-@register_corpus("fer2013")
+def _published(frame: pd.DataFrame) -> list[Count]:
+    return [
+        Count("faces", sum(PUBLISHED.values()), len(frame)),
+        *count_values(frame, "label", PUBLISHED, "label"),
+    ]
+
+
+@register_corpus(
+    "fer2013",
+    title="FER-2013: 35,887 faces from web searches, 7 expressions",
+    labels=FER2013,
+    published=_published,
+)
 def load(root: Path) -> pd.DataFrame:
     """List the faces under *root*.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from aver.corpora.identity_alike import Fingerprint
 
 _FULL_SCALE = 2.0**15
-_LFS_HEAD = b"version https://git-lfs.github.com/spec/"
-_LFS_MOST_BYTES = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +108,6 @@ def read_content(
         peak=peak,
         warnings=tuple(warnings),
     )
-
-
-def is_lfs_pointer(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is Git LFS's note of where the real file is, and not that file."""
-    try:
-        if Path(path).stat().st_size > _LFS_MOST_BYTES:
-            return False
-        with Path(path).open("rb") as stream:
-            return stream.read(len(_LFS_HEAD)) == _LFS_HEAD
-    except OSError:
-        return False
 
 
 class _SilenceTrimmedHash:

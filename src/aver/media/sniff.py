@@ -19,6 +19,11 @@ def why_unreadable(head: bytes) -> tuple[str, str]:
         )
     if head.startswith((b"#EXTM3U", b"ffconcat")) or b"<MPD" in head:
         return "this is a playlist that names other files", "Name those files themselves"
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return (
+            "this is a Git LFS pointer, not the recording itself",
+            "Run 'git lfs pull' in the repository it came with",
+        )
     if is_animated_webp(head):
         return "animated WebP cannot be decoded", "Convert it to GIF or MP4"
     if is_text(head):
