@@ -150,7 +150,7 @@ def test_onnx_says_the_same(name, tmp_path):
     mean = {n: torch.full((d,), 0.25) for n, d in dimensions.items()}
     scale = {n: torch.full((d,), 2.0) for n, d in dimensions.items()}
     branches = list(network(streams, masks).branches)
-    flat = Positional(Normalised(network, mean, scale, unit_length=True), dimensions, branches)
+    flat = Positional(Normalised(network, mean, scale, {"voice": True}, 1.5), dimensions, branches)
     example = [x for n in dimensions for x in (streams[n], masks[n])]
     file = tmp_path / "model.onnx"
     with torch.no_grad():
@@ -164,7 +164,10 @@ def test_onnx_says_the_same(name, tmp_path):
 def test_normalised_by_hand():
     network = small("linear_probe", {"voice": 2}, {"voice": 2})
     normal = Normalised(
-        network, {"voice": torch.tensor([1.0, 0.0])}, {"voice": torch.tensor([2.0, 1.0])}, True
+        network,
+        {"voice": torch.tensor([1.0, 0.0])},
+        {"voice": torch.tensor([2.0, 1.0])},
+        {"voice": True},
     )
     mask = torch.tensor([[True, False]])
     # (7 - 1) / 2 = 3 and 4, of length 5; the other window is not there.

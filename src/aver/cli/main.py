@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aver._version import __version__
-from aver.cli import analyze, compare, evaluate, models, train
+from aver.cli import analyze, compare, evaluate, models, reproduce, train
 from aver.errors import AverError, one_line
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def main(
 
 app.command("analyze")(analyze.analyze)
 app.command("train")(train.train)
+app.command("reproduce")(reproduce.reproduce)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.add_typer(models.app, name="models")

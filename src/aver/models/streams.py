@@ -111,7 +111,8 @@ class Normalised(nn.Module):
         model: the model.
         mean: (dimension,) by stream, subtracted.
         scale: (dimension,) by stream, divided by.
-        unit_length: bring every window to length 1 afterwards (MATER 2.1).
+        unit_length: by stream, bring every window to length 1 afterwards (MATER 2.1).
+        bound: keep values within -bound and bound; 0 for no bound.
     """
 
     def __init__(
@@ -119,11 +120,13 @@ class Normalised(nn.Module):
         model: StreamModel,
         mean: Mapping[str, Tensor],
         scale: Mapping[str, Tensor],
-        unit_length: bool = False,
+        unit_length: Mapping[str, bool] | None = None,
+        bound: float = 0.0,
     ):
         super().__init__()
         self.model = model
-        self.unit_length = unit_length
+        self.unit_length = dict(unit_length or {})
+        self.bound = bound
         for name in model.dimensions:
             self.register_buffer(f"mean_{name}", mean[name].clone().float())
             self.register_buffer(f"scale_{name}", scale[name].clone().float())
@@ -134,8 +137,10 @@ class Normalised(nn.Module):
         normal = {}
         for name, x in streams.items():
             x = (x - getattr(self, f"mean_{name}")) / getattr(self, f"scale_{name}")
-            if self.unit_length:
+            if self.unit_length.get(name):
                 x = x / (x * x).sum(dim=-1, keepdim=True).clamp(min=1e-18).sqrt()
+            elif self.bound:
+                x = x.clamp(-self.bound, self.bound)
             normal[name] = x
         return self.model(normal, masks)  # type: ignore[no-any-return]
 

@@ -57,6 +57,9 @@ _HOMES: dict[str, str] = {
     "voice_expression_folds": "aver.training.voice_folds",
     "voice_expression_corpora": "aver.training.voice_corpora",
     "mater": "aver.training.mater_run",
+    "late_fusion": "aver.training.late_fusion",
+    "population": "aver.training.population",
+    "bench": "aver.training.bench_run",
 }
 
 

@@ -1,0 +1,333 @@
+"""What a bench recipe works on: clips, labels, the split, and each stream's windows in memory."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aver.corpora import load_corpus
+from aver.corpora.leaks import refuse_seen
+from aver.corpora.splits import Split, make_split
+from aver.errors import CorpusError, RecipeError
+from aver.evaluation.results import hash_files
+from aver.features.extractor import Extractor, Features, make_extractor
+from aver.labels import SETS
+from aver.training.bench_recipe import BenchRecipe, StreamFeatures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One stream of all clips.
+
+    Attributes:
+        values: (rows, windows, dimensions), zeros where not present.
+        present: (rows, windows).
+        identity: what the numbers depend on: extractor, version, settings, weights.
+    """
+
+    values: Floats
+    present: Mask
+    identity: str = ""
+
+    @property
+    def dimensions(self) -> int:
+        """Width of a window."""
+        return int(self.values.shape[2])
+
+    @property
+    def windows(self) -> int:
+        """Windows of the longest clip."""
+        return int(self.values.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class BenchRows:
+    """The clips of a recipe.
+
+    Attributes:
+        manifest: the rows, in the order of everything else.
+        classes: names of the classes, in their order.
+        labels: (rows,) class numbers.
+        items: (rows,) a name for each clip, each once.
+        subjects: (rows,) ``corpus/subject``.
+        streams: by name.
+        split: the folds.
+        data_sha256: hash over the files used.
+        remarks: what a reader of the figures should know.
+    """
+
+    manifest: pd.DataFrame
+    classes: tuple[str, ...]
+    labels: NDArray[np.intp]
+    items: NDArray[Any]
+    subjects: NDArray[Any]
+    streams: dict[str, Stream]
+    split: Split
+    data_sha256: str
+    remarks: tuple[str, ...] = ()
+
+    def there(self, streams: Sequence[str]) -> Mask:
+        """(rows,) whether a clip has a window of any of *streams*."""
+        each = [self.streams[name].present.any(axis=1) for name in streams]
+        return np.asarray(np.any(each, axis=0))
+
+
+def load_rows(
+    recipe: BenchRecipe,
+    data_root: Path,
+    out: Path,
+    store: Path,
+    *,
+    streams: Iterable[str] | None = None,
+    tell: Tell = print,
+) -> BenchRows:
+    """List, split, extract.
+
+    Args:
+        recipe: what is asked for.
+        data_root: folder of the corpora.
+        out: folder where the data's hash is kept.
+        store: folder of the feature store.
+        streams: streams that are needed; all if None.
+        tell: called with lines for the user.
+
+    Raises:
+        CorpusError: if the corpus or the split cannot be used, or an extractor has seen a person
+            who is tested.
+        RecipeError: if the recipe does not fit the corpus.
+    """
+    manifest = read_manifest_of(recipe, data_root)
+    manifest, classes = with_classes(recipe, manifest)
+    needed = [name for name in recipe.features if streams is None or name in set(streams)]
+    loaded: dict[str, Stream] = {}
+    seen: dict[str, frozenset[str]] = {}
+    files: set[Path] = set()
+    for name in needed:
+        extractor = extractor_of(recipe.features[name], data_root)
+        loaded[name] = load_stream(name, recipe.features[name], extractor, manifest, store, tell)
+        seen[name] = extractor.seen_subjects
+        files |= set(files_of(extractor, manifest))
+    has = np.any([s.present.any(axis=1) for s in loaded.values()], axis=0)
+    remarks: list[str] = []
+    if not has.all():
+        lost = [Path(file).name for file in manifest["file"][~has]]
+        remarks.append(f"{len(lost)} clips without any feature left out ({_some(lost)})")
+        manifest = manifest[has].reset_index(drop=True)
+        loaded = {n: Stream(s.values[has], s.present[has], s.identity) for n, s in loaded.items()}
+    split = make_split(manifest, recipe.split)
+    subjects = manifest["subject"].to_numpy(dtype=object)
+    tested = np.unique(np.concatenate([fold.test for fold in split.folds]))
+    for name, people in seen.items():
+        refuse_seen(recipe.features[name].extractor, people, set(subjects[tested].tolist()))
+    number = {name: place for place, name in enumerate(classes)}
+    return BenchRows(
+        manifest,
+        classes,
+        np.array([number[label] for label in manifest["label"]], np.intp),
+        item_names(manifest),
+        subjects,
+        loaded,
+        split,
+        hash_of(files, out),
+        (*split.remarks, *remarks),
+    )
+
+
+def read_manifest_of(recipe: BenchRecipe, data_root: Path) -> pd.DataFrame:
+    """The recipe's clips, subjects as ``corpus/subject``, filtered by ``data.where``."""
+    data = recipe.data
+    if data.manifest:
+        from aver.corpora.manifest import read_manifest
+
+        manifest: pd.DataFrame = read_manifest(data_root / data.manifest)
+    else:
+        root = data_root / (data.folder or data.corpus)
+        manifest = load_corpus(data.corpus, root, **data.options)
+    manifest = manifest.reset_index(drop=True)
+    for column, wanted in data.where.items():
+        if column not in manifest.columns:
+            close = difflib.get_close_matches(column, list(manifest.columns), n=1)
+            hint = f"Did you mean '{close[0]}'" if close else ""
+            raise RecipeError(recipe.name, f"data.where: there is no column '{column}'", hint)
+        kept = manifest[column].astype(str).isin([wanted] if isinstance(wanted, str) else wanted)
+        if not kept.any():
+            known = ", ".join(sorted(set(manifest[column].astype(str)))[:8])
+            raise RecipeError(
+                recipe.name, f"data.where leaves no clip: '{column}' has {known}", "Change it"
+            )
+        manifest = manifest[kept].reset_index(drop=True)
+    if data.corpus:
+        named = manifest["subject"].astype(str)
+        prefix = f"{data.corpus}/"
+        manifest["subject"] = named.where(named.str.contains("/") | (named == ""), prefix + named)
+    return manifest
+
+
+def with_classes(
+    recipe: BenchRecipe, manifest: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows whose label is one of the classes, and the classes in order."""
+    manifest = manifest.assign(label=manifest["label"].astype(str))
+    occur = set(manifest["label"]) - {"", "nan"}
+    wanted = recipe.data.classes
+    absent = sorted(set(wanted) - occur)
+    if absent:
+        close = difflib.get_close_matches(absent[0], sorted(occur), n=1)
+        hint = f"Did you mean '{close[0]}'" if close else f"There are: {', '.join(sorted(occur))}"
+        raise RecipeError(recipe.name, f"no clip is labelled '{absent[0]}'", hint)
+    if not wanted:
+        order = SETS.get(recipe.data.corpus, ())
+        rest = sorted(occur - set(order), key=lambda c: (not c.isdigit(), int(c or 0), c)
+                      if c.isdigit() else (True, 0, c))  # fmt: skip
+        wanted = (*(c for c in order if c in occur), *rest)
+    if len(wanted) < 2:
+        raise RecipeError(recipe.name, "the clips have fewer than two classes", "Check the labels")
+    return manifest[manifest["label"].isin(wanted)].reset_index(drop=True), tuple(wanted)
+
+
+def extractor_of(stream: StreamFeatures, data_root: Path) -> Extractor:
+    """The stream's extractor; files named in its settings are looked for under *data_root*."""
+    settings = {
+        key: str(data_root / value)
+        if isinstance(value, str) and value and (data_root / value).is_file()
+        else value
+        for key, value in stream.settings.items()
+    }
+    return make_extractor(stream.extractor, **settings)
+
+
+def load_stream(
+    name: str,
+    features: StreamFeatures,
+    extractor: Extractor,
+    manifest: pd.DataFrame,
+    store: Path,
+    tell: Tell,
+) -> Stream:
+    """The stream's features of all clips, from the store or extracted into it.
+
+    Raises:
+        CorpusError: if no clip has a value.
+    """
+    from aver.features.store import FeatureStore
+
+    found = FeatureStore(store).load(manifest, extractor)
+    failed = sum(one is None for one in found)
+    if failed:
+        tell(f"stream '{name}': {failed} of {len(found)} clips could not be measured")
+    stream = stack(name, found, extractor.shape, tell)
+    identity = {
+        "extractor": extractor.name,
+        "version": extractor.version,
+        # Settings as the recipe has them: where a table lies does not matter, its hash does.
+        "settings": {**extractor.settings.model_dump(mode="json"), **features.settings},
+        "depends_on": dict(extractor.depends_on),
+    }
+    return replace(stream, identity=json.dumps(identity, sort_keys=True, default=str))
+
+
+def stack(
+    name: str, found: Sequence[Features | None], shape: tuple[int, ...], tell: Tell = print
+) -> Stream:
+    """Features of several clips as one array; windows with values that are no numbers go missing.
+
+    Raises:
+        CorpusError: if no clip has a value, or clips differ in width.
+    """
+    width = int(np.prod(shape))
+    windows = max((len(one) for one in found if one is not None), default=0)
+    values = np.zeros((len(found), max(1, windows), width), np.float32)
+    present = np.zeros(values.shape[:2], np.bool_)
+    for row, one in enumerate(found):
+        if one is None:
+            continue
+        flat = one.values.reshape(len(one), -1)
+        if flat.shape[1] != width:
+            raise CorpusError(
+                f"stream '{name}'",
+                f"clip {row} is {flat.shape[1]} wide, not {width}",
+                "Extract again",
+            )
+        values[row, : len(one)], present[row, : len(one)] = flat, one.present
+    broken = present & ~np.isfinite(values).all(axis=2)
+    if broken.any():
+        tell(
+            f"stream '{name}': {int(broken.sum())} windows of {int(broken.any(axis=1).sum())} "
+            "clips hold values that are no numbers; they count as missing"
+        )
+        present &= ~broken
+    values[~present] = 0.0
+    if not present.any():
+        raise CorpusError(
+            f"stream '{name}'",
+            "no clip has a value",
+            "Check that the extractor's files belong to these clips",
+        )
+    return Stream(values, present)
+
+
+def files_of(extractor: Extractor, manifest: pd.DataFrame) -> list[Path]:
+    """Files whose content the extractor reads: the clips, or the tables it was given."""
+    if extractor.modality != "table":
+        return [Path(file) for file in set(manifest["file"])]
+    values = extractor.settings.model_dump(mode="json").values()
+    return [Path(v) for v in values if isinstance(v, str) and v and Path(v).is_file()]
+
+
+def hash_of(files: Iterable[Path], out: Path) -> str:
+    """:func:`hash_files` over *files*, kept in *out* while their sizes and dates stay the same.
+
+    A file that is gone leaves the hash without it: its stored features can still be used.
+    """
+    known = sorted(file for file in files if file.is_file())
+    if not known:
+        return ""
+    root = Path(os.path.commonpath([file.parent for file in known]))
+    state = [(str(f), (s := f.stat()).st_size, s.st_mtime_ns) for f in known]
+    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    cache = out / "data_sha256.json"
+    kept: dict[str, str] = {}
+    if cache.exists():
+        try:
+            kept = json.loads(cache.read_text(encoding="utf-8"))
+        except ValueError:
+            kept = {}
+    if key not in kept:
+        kept[key] = hash_files(known, root)
+        beside = cache.with_name(f".{cache.name}.{os.getpid()}")
+        beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        beside.replace(cache)
+    return kept[key]
+
+
+def item_names(manifest: pd.DataFrame) -> NDArray[Any]:
+    """A name for each row, each once: the file's stem where that does, else the recording."""
+    stems = [Path(file).stem for file in manifest["file"]]
+    starts = [f"{s}@{start:g}" for s, start in zip(stems, manifest["start"], strict=True)]
+    numbered = [f"{stem}#{row}" for row, stem in enumerate(stems)]
+    recordings = manifest["recording"].astype(str).tolist()
+    for names in (stems, recordings, starts):
+        if len(set(names)) == len(names) and "" not in names:
+            return np.array(names, dtype=object)
+    return np.array(numbered, dtype=object)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,258 @@
+"""The task ``bench``: all systems over all folds, into a table; or one system, to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from aver.corpora.splits import Fold
+from aver.errors import AverError, RecipeError
+from aver.evaluation.metrics import accuracy
+from aver.evaluation.predictions import Predictions, concatenate, write_predictions
+from aver.evaluation.results import Result, record
+from aver.fusion import make_fusion
+from aver.training.bench import Bench
+from aver.training.bench_data import BenchRows, Tell, load_rows
+from aver.training.bench_recipe import BenchRecipe, System
+from aver.training.bench_table import PACKAGES, comparison_rows, draw, system_rows
+from aver.training.recipe import register_task
+
+STORE = "features"
+"""Folder of the feature store under the output folder, shared by the recipes that go there."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a recipe is to be run; all of it by default.
+
+    Attributes:
+        systems: names of systems; those they fuse are run with them.
+        folds: names or numbers (from 0) of folds.
+    """
+
+    systems: tuple[str, ...] = ()
+    folds: tuple[str, ...] = ()
+
+
+def reproduce(
+    recipe: BenchRecipe,
+    data_root: Path,
+    out: Path,
+    *,
+    results: Path | None = None,
+    store: Path | None = None,
+    wanted: Wanted | None = None,
+    command: str = "",
+    tell: Tell = print,
+) -> dict[str, Predictions]:
+    """Run systems over folds; what was run before is not run again.
+
+    Leaves ``out/<recipe>/<system>/predictions.parquet`` (further seeds beside it), its confusion
+    matrix as ``confusion.png``, and with all folds the rows of the table
+    ``results/<recipe>.csv``. Scores are kept one file a system, fold and seed in ``out/scores``:
+    whatever changes in data, settings, split or seed makes other files.
+
+    Args:
+        recipe: the recipe.
+        data_root: folder of the corpora.
+        out: folder for predictions and scores.
+        results: folder of the table; ``out/<recipe>`` if None.
+        store: folder of the feature store; ``out/features`` if None.
+        wanted: a part of the recipe.
+        command: recorded in the table.
+        tell: called with lines for the user.
+
+    Returns:
+        Predictions by system, of the first seed, over the folds that were run.
+
+    Raises:
+        CorpusError: if the corpus, the split or a feature cannot be used.
+        RecipeError: if a system or fold that is asked for is not there.
+        AverError: at the end, if some systems failed; the others' results are there.
+    """
+    wanted = wanted or Wanted()
+    systems = [_system(recipe, name) for name in wanted.systems] or list(recipe.systems)
+    streams = {stream for system in systems for stream in recipe.streams_of(system)}
+    out.mkdir(parents=True, exist_ok=True)
+    data = load_rows(recipe, data_root, out, store or out / STORE, streams=streams, tell=tell)
+    for remark in data.remarks:
+        tell(remark)
+    if data.split.leaks:
+        tell(f"This split leaks: {data.split.leaks}. The table says so.")
+    folds = _folds(recipe, data, wanted.folds)
+    home = out / recipe.name
+    table = (results or home) / f"{recipe.name}.csv"
+    bench = Bench(recipe, data, out / "scores")
+    failed: list[str] = []
+    first: dict[str, Predictions] = {}
+    rows: list[Result] = []
+    with _progress(bench, trainings(recipe, systems) * len(folds) * len(recipe.seeds)) as title:
+        for system in systems:
+            try:
+                seeds = [run_system(bench, system, folds, seed, title) for seed in recipe.seeds]
+            except AverError as error:
+                failed.append(system.name)
+                tell(f"{system.name}: {error}")
+                continue
+            first[system.name] = seeds[0]
+            keep(recipe, system, seeds, home)
+            tell(told(system, seeds))
+            if len(folds) == len(data.split.folds):
+                found = system_rows(recipe, data, system, seeds, command)
+                record(table, found, packages=PACKAGES)
+                rows += found
+                if line := draw(seeds[0], home / system.name / "confusion.png", system.name):
+                    tell(line)
+    if len(folds) == len(data.split.folds):
+        record(table, comparison_rows(recipe, data, first, command), packages=PACKAGES)
+        tell(f"Table: {table}")
+    if failed:
+        raise AverError(
+            f"{len(failed)} of {len(systems)} systems failed ({', '.join(failed)})",
+            "The others' results are there; mend these and run again",
+            subject=recipe.name,
+        )
+    return first
+
+
+def _system(recipe: BenchRecipe, name: str) -> System:
+    try:
+        return recipe.system(name)
+    except ValueError as error:
+        raise RecipeError(recipe.name, str(error)) from None
+
+
+def _folds(recipe: BenchRecipe, data: BenchRows, wanted: Sequence[str]) -> list[Fold]:
+    """The folds asked for, by name or by number from 0."""
+    folds = list(data.split.folds)
+    names = [fold.name for fold in folds]
+    chosen = []
+    for name in wanted:
+        if name in names:
+            chosen.append(folds[names.index(name)])
+        elif name.isdigit() and int(name) < len(folds):
+            chosen.append(folds[int(name)])
+        else:
+            problem = f"has no fold '{name}'"
+            raise RecipeError(recipe.name, problem, f"There are: {', '.join(names)}")
+    return chosen or folds
+
+
+def trainings(recipe: BenchRecipe, systems: Sequence[System]) -> int:
+    """Trainings that *systems* need in one fold with one seed, shared ones counted once."""
+    needed: dict[tuple[str, str], int] = {}
+
+    def add(system: System, held_out: bool) -> None:
+        for name in system.of:
+            part = recipe.system(name)
+            add(part, held_out)
+            if make_fusion(system.fusion, **system.settings).fitted:
+                add(part, True)
+        if not system.of:
+            kind = "held out" if held_out else "scores"
+            needed[system.name, kind] = recipe.inner_folds if held_out else 1
+
+    for system in systems:
+        add(system, False)
+    return sum(needed.values())
+
+
+def run_system(
+    bench: Bench,
+    system: System,
+    folds: Sequence[Fold],
+    seed: int,
+    title: Callable[[str], None] = lambda _: None,
+) -> Predictions:
+    """Predictions of *system* for the test rows of *folds*."""
+    data = bench.data
+    parts = []
+    for fold in folds:
+        title(f"{system.name}, fold {fold.name}, seed {seed}")
+        scores = bench.test_scores(system, fold, seed)
+        parts.append(
+            Predictions(
+                classes=data.classes,
+                item=data.items[fold.test],
+                subject=data.subjects[fold.test],
+                fold=np.full(len(fold.test), fold.name, dtype=object),
+                label=np.array(data.classes, dtype=object)[data.labels[fold.test]],
+                scores=scores,
+                system=system.name,
+                recipe=bench.recipe.name,
+                data_sha256=data.data_sha256,
+            )
+        )
+    return concatenate(parts)
+
+
+def keep(recipe: BenchRecipe, system: System, seeds: Sequence[Predictions], home: Path) -> None:
+    """Write the predictions, the first seed's as ``predictions.parquet``."""
+    for number, (seed, predictions) in enumerate(zip(recipe.seeds, seeds, strict=True)):
+        name = f"predictions_seed_{seed}.parquet" if number else "predictions.parquet"
+        write_predictions(predictions, home / system.name / name)
+
+
+def told(system: System, seeds: Sequence[Predictions]) -> str:
+    """One line: the mean accuracy of the folds, over all seeds, and its spread."""
+    folds = np.array(
+        [
+            [
+                accuracy(p.label[p.fold == fold], p.decided()[p.fold == fold])
+                for fold in seeds[0].folds
+            ]
+            for p in seeds
+        ]
+    )
+    text = f"{system.name}: {100 * folds.mean():.2f} %"
+    if folds.shape[1] > 1:
+        spread = 100 * folds.mean(axis=0).std(ddof=1)
+        text += f" mean of {folds.shape[1]} folds (spread {spread:.1f})"
+    if len(seeds) > 1:
+        text += f", seeds {', '.join(f'{100 * m:.2f}' for m in folds.mean(axis=1))}"
+    for what, value in (("paper", system.paper), ("aim", system.aim)):
+        text += f"; {what} {value:g}" if value else ""
+    return text
+
+
+@contextmanager
+def _progress(bench: Bench, total: int) -> Iterator[Callable[[str], None]]:
+    """A bar with the time left on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("", total=total)
+        bench.step = lambda count: bar.advance(task, count)
+        yield lambda title: bar.update(task, description=escape(title))
+
+
+@register_task("bench", BenchRecipe)
+def train_bench(recipe: BenchRecipe, data_root: Path, out: Path) -> None:
+    """Train the recipe's system ``train`` and leave a run folder (see ``bench_keep``)."""
+    from aver.training.bench_keep import train_and_keep
+
+    out.mkdir(parents=True, exist_ok=True)
+    train_and_keep(recipe, data_root, out)
