@@ -10,6 +10,7 @@ import pytest
 
 from aver.inference import analyze as module
 from aver.inference.analyze import Run
+from aver.inference.facts import remarks
 from aver.inference.front import Heard, prefetch
 from aver.inference.people import FaceWindow, PersonMemory
 from aver.inference.settings import AnalysisSettings
@@ -81,6 +82,7 @@ def run_of(script, monkeypatch, context="centred", **settings):
         fusion=fusion,
         settings=AnalysisSettings(context=context, **settings),
         front=SimpleNamespace(detector=None),
+        calibration=None,
         windows_ahead=ahead,
         windows_behind=WINDOWS - 1 - ahead,
     )
@@ -167,7 +169,7 @@ def test_warnings_say_what_is_scored_and_no_more(window, any_voice, warnings, mo
     run, _, reading = run_of([window] * 6, monkeypatch)
     reading.any_voice = any_voice
     list(run)
-    assert list(run._remarks(len(window[0]))) == warnings
+    assert list(remarks(run.settings, None, reading, len(window[0]))) == warnings
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ class People:
         """The unit descriptor of the face at *placement*."""
         return self.describer.describe(image, placement)
 
+    def views(self, person: int) -> list[Vector]:
+        """The unit descriptors that are kept of the person, oldest first."""
+        return list(self._views[person])
+
     def likeness(self, person: int, descriptor: Vector) -> float:
         """Greatest scalar product of *descriptor* with the person's views, in [-1, 1]."""
         return max(float(view @ descriptor) for view in self._views[person])

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aver.faces.crop import CROP_SIZE, Placement, cut, place, relative_box
-from aver.faces.describe import Describer, Embed, from_embed, make_describer
+from aver.faces.describe import Describer, Embed, Vector, from_embed, make_describer
 from aver.faces.detect import Detection, Detector, Image, make_detector
 from aver.faces.flow import GreyPicture, appearance, correlation, follow, is_cut, shrink
 from aver.faces.identity import People
@@ -72,6 +72,15 @@ class FaceTracker:
     def people(self) -> list[int]:
         """Ids of everybody seen so far."""
         return self._people.ids
+
+    @property
+    def describer(self) -> Describer:
+        """How people are told apart here."""
+        return self._people.describer
+
+    def views(self, person: int) -> list[Vector]:
+        """Unit descriptors of a person seen so far, to be compared by their scalar product."""
+        return self._people.views(person)
 
     def update(self, frame: Frame) -> list[FaceObservation]:
         """Faces in the next picture; an empty list where there are none.

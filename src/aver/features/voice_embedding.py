@@ -97,10 +97,15 @@ class VoiceEmbedder:
 
 
 class VoiceStream:
-    """The windows of one recording, one after another; see :meth:`VoiceEmbedder.start`."""
+    """The windows of one recording, one after another; see :meth:`VoiceEmbedder.start`.
+
+    Attributes:
+        plain: (512,) the last voiced window's embedding before it was moved; None before any.
+    """
 
     def __init__(self, embedder: VoiceEmbedder, adapt: bool = True):
         self._embedder = embedder
+        self.plain: NDArray[np.float32] | None = None
         self._level = RunningLevel.start()
         known = adapt and embedder.centre is not None
         self._centre = RunningCentre(embedder.centre) if known else None  # type: ignore[arg-type]
@@ -127,5 +132,6 @@ class VoiceStream:
         if not present[0]:
             return None
         log_mel = np.log(magnitudes * np.float32(gain[0]) + np.float32(LOG_OFFSET))
-        embedding = self._embedder.run(log_mel[None])[0]
-        return np.asarray(embedding) if self._centre is None else self._centre.step(embedding)
+        embedding = np.asarray(self._embedder.run(log_mel[None])[0])
+        self.plain = embedding
+        return embedding if self._centre is None else self._centre.step(embedding)

@@ -7,20 +7,19 @@ that context is kept, so memory does not grow with the recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aver import pretrained
-from aver._version import __version__
-from aver.errors import ModelError
+from aver.inference.calibrate import NOBODY, Calibration, learn
+from aver.inference.calibrate import Progress as ClipProgress
+from aver.inference.facts import media_facts, model_facts, remarks
 from aver.inference.front import FrontEnd, Reading
-from aver.inference.networks import FusionNetwork, locate
-from aver.inference.settings import WINDOW_SECONDS, AnalysisSettings
+from aver.inference.networks import Floats, FusionNetwork, locate
+from aver.inference.settings import AnalysisSettings
 from aver.timeline import Modality, Segment, Timeline, order_segments
 
 Progress = Callable[[float, float | None], None]
@@ -32,16 +31,24 @@ class Analyzer:
 
     Args:
         settings: see :class:`AnalysisSettings`.
+        calibrating: called with the calibration clips read so far and all of them.
 
     Raises:
         ModelError: if a network is missing or damaged.
+        SettingError: if calibration clips are given and none of them can be used.
     """
 
-    def __init__(self, settings: AnalysisSettings | None = None):
+    def __init__(
+        self,
+        settings: AnalysisSettings | None = None,
+        *,
+        calibrating: ClipProgress | None = None,
+    ):
         self.settings = settings or AnalysisSettings()
         s = self.settings
         self.fusion = FusionNetwork(locate(s.fusion_network), s.threads)
         self.front = FrontEnd(s)
+        self.calibration: Calibration | None = learn(self.front, progress=calibrating)
         ahead = self.fusion.windows // 2 if s.context == "centred" else 0
         self.windows_ahead = ahead
         self.windows_behind = self.fusion.windows - 1 - ahead
@@ -73,64 +80,86 @@ class Run:
         self._progress = progress
 
     def __iter__(self) -> Iterator[Segment]:
+        for plain, calibrated in self._windows():
+            yield from _chosen(plain, calibrated, self._whose(self.reading.people))
+
+    def timeline(self) -> Timeline:
+        """Run to the end and sum up."""
+        plain: list[Segment] = []
+        calibrated: list[Segment] = []
+        for some, others in self._windows():
+            plain += some
+            calibrated += others
+        numbers = self._numbers()
+        # Who the calibration clips show is known for sure once everybody has been seen.
+        whose = self._whose(numbers)
+        kept = [k for s in _chosen(plain, calibrated, whose) for k in _renumbered(s, numbers)]
+        reading, settings, front = self.reading, self.settings, self.analyzer.front
+        calibration = self.analyzer.calibration
+        warnings = [*reading.warnings, *remarks(settings, front.detector, reading, len(numbers))]
+        model = model_facts(settings, self.analyzer.fusion, front.detector)
+        if calibration is not None:
+            warnings += calibration.remarks(reading.tracker, list(numbers))
+            number = None if whose is None else numbers.get(whose)
+            model["calibration"] = calibration.facts(number, whose != NOBODY)
+        return Timeline(
+            media=media_facts(reading),
+            labels=self.analyzer.fusion.labels,
+            people=[reading.people[old].as_person(new) for old, new in numbers.items()],
+            segments=order_segments(kept),
+            warnings=warnings,
+            model=model,
+        )
+
+    def _windows(self) -> Iterator[tuple[list[Segment], list[Segment]]]:
+        """Segments of each window whose context is complete: as they are, and calibrated."""
         ahead = self.analyzer.windows_ahead
         last = -1
         for window in self.reading.windows():
             self.reading.take(window)
             last = window.index
             if last - ahead >= 0:
-                yield from self._score(last - ahead)
+                yield self._score(last - ahead)
             if self._progress is not None:
                 self._progress(window.end, self.reading.info.duration)
         for index in range(max(0, last - ahead + 1), last + 1):
-            yield from self._score(index)
+            yield self._score(index)
 
-    def timeline(self) -> Timeline:
-        """Run to the end and sum up."""
-        segments = list(self)
-        numbers = self._numbers()
-        kept = [k for s in segments for k in _renumbered(s, numbers)]
-        people = self.reading.people
-        return Timeline(
-            media=self._media(),
-            labels=self.analyzer.fusion.labels,
-            people=[people[old].as_person(new) for old, new in numbers.items()],
-            segments=order_segments(kept),
-            warnings=[*self.reading.warnings, *self._remarks(len(numbers))],
-            model=self._model(),
-        )
+    def _whose(self, people: Iterable[int]) -> int | None:
+        """Whose scores are calibrated, by what was seen so far: see :mod:`.calibrate`."""
+        if self.analyzer.calibration is None:
+            return NOBODY
+        return self.analyzer.calibration.whose(self.reading.tracker, people)
 
-    def _score(self, index: int) -> Iterator[Segment]:
-        """Segments of window *index*, whose context is complete."""
+    def _score(self, index: int) -> tuple[list[Segment], list[Segment]]:
+        """Segments of window *index*, as they are and (everybody's) calibrated."""
         first = index - self.analyzer.windows_behind
         context = range(first, index + self.analyzer.windows_ahead + 1)
         people, heard = self.reading.people, self.reading.heard.get(index)
         rows: list[int | None] = [p for p, memory in people.items() if index in memory.windows]
         if heard is not None and heard.owner not in rows:
             rows.append(None)
+        plain: list[Segment] = []
+        calibrated: list[Segment] = []
         if rows:
-            yield from self._segments(index, context, rows)
+            whose = self._whose(people)
+            plain += self._segments(index, context, rows, None, whose)
+            if self.analyzer.calibration is not None:
+                calibrated += self._segments(index, context, rows, self.analyzer.calibration, whose)
         self.reading.forget_before(first + 1)
+        return plain, calibrated
 
-    def _segments(self, index: int, context: range, rows: list[int | None]) -> Iterator[Segment]:
+    def _segments(
+        self,
+        index: int,
+        context: range,
+        rows: list[int | None],
+        calibration: Calibration | None,
+        whose: int | None,
+    ) -> Iterator[Segment]:
         network = self.analyzer.fusion
         people, all_heard = self.reading.people, self.reading.heard
-        shape = (len(rows), network.windows)
-        face = np.zeros((*shape, network.dimensions), np.float32)
-        voice = np.zeros((*shape, network.dimensions), np.float32)
-        face_mask = np.zeros(shape, bool)
-        voice_mask = np.zeros(shape, bool)
-        for r, person in enumerate(rows):
-            # Windows before the recording's start are left out, so the first window that is there
-            # stands at position 0, as in training.
-            for t, i in enumerate(i for i in context if i >= 0):
-                if person is not None and i in people[person].windows:
-                    face[r, t] = people[person].windows[i].embedding
-                    face_mask[r, t] = True
-                voice_there = all_heard.get(i)
-                if voice_there is not None and voice_there.owner == person:
-                    voice[r, t] = voice_there.embedding
-                    voice_mask[r, t] = True
+        face, face_mask, voice, voice_mask = self._inputs(context, rows, calibration)
         scores = network(face, face_mask, voice, voice_mask)
         start, end = self.reading.spans[index]
         heard = all_heard.get(index)
@@ -152,11 +181,43 @@ class Run:
             weak = (window is None or face_weak) and (not speaks or voice_weak)
             fused = self._segment(start, end, person, "fused", scores["fused"][r], weak)
             yield fused
-            if person is not None and window is not None and not face_weak:
+            shown = (person == whose) == (calibration is not None)
+            if person is not None and window is not None and not face_weak and shown:
                 best = fused.best
                 people[person].offer_thumbnail(
                     window, network.labels[best], fused.scores[best], self.settings.thumbnails
                 )
+
+    def _inputs(
+        self, context: range, rows: list[int | None], calibration: Calibration | None
+    ) -> tuple[Floats, NDArray[np.bool_], Floats, NDArray[np.bool_]]:
+        """What the network reads: embeddings and masks of each row's windows."""
+        network, people, all_heard = (
+            self.analyzer.fusion,
+            self.reading.people,
+            self.reading.heard,
+        )
+        shape = (len(rows), network.windows)
+        face = np.zeros((*shape, network.dimensions), np.float32)
+        voice = np.zeros((*shape, network.dimensions), np.float32)
+        face_mask = np.zeros(shape, bool)
+        voice_mask = np.zeros(shape, bool)
+        for r, person in enumerate(rows):
+            # Windows before the recording's start are left out, so the first window that is there
+            # stands at position 0, as in training.
+            for t, i in enumerate(i for i in context if i >= 0):
+                if person is not None and i in people[person].windows:
+                    found = people[person].windows[i].embedding
+                    face[r, t] = found if calibration is None else calibration.face_of(found)
+                    face_mask[r, t] = True
+                there = all_heard.get(i)
+                if there is not None and there.owner == person:
+                    moved = there.embedding
+                    voice[r, t] = (
+                        moved if calibration is None else calibration.voice_of(moved, there.plain)
+                    )
+                    voice_mask[r, t] = True
+        return face, face_mask, voice, voice_mask
 
     def _segment(
         self,
@@ -184,65 +245,17 @@ class Run:
         kept = [old for old, memory in ordered if memory.seconds_seen >= least]
         return {old: new for new, old in enumerate(kept, start=1)}
 
-    def _remarks(self, people: int) -> Iterator[str]:
-        left_out = len(self.reading.people) - people
-        if left_out:
-            yield (
-                f"{left_out} face track(s) seen for less than "
-                f"{self.settings.min_seconds_seen:g} s were left out as likely false detections."
-            )
-        if self.reading.tracker is not None and not self.reading.people:
-            scored = "; only the voice is scored" if self.reading.any_voice else ""
-            yield f"No face was found{scored}."
-        if self.settings.picture and not self.reading.info.has_video:
-            yield "There is no picture; only the voice is scored."
-        scored = "; only faces are scored" if people else ""
-        if (
-            self.settings.sound
-            and not self.reading.info.has_audio
-            and not self.reading.info.is_image
-        ):
-            yield f"There is no sound track{scored}."
-        elif self.settings.sound and self.reading.info.has_audio and not self.reading.any_voice:
-            yield f"The sound track is silent{scored}."
-        detector = self.analyzer.front.detector
-        advice = getattr(detector, "advice", None) if self.reading.tracker is not None else None
-        if advice:
-            yield str(advice)
 
-    def _media(self) -> dict[str, Any]:
-        info = self.reading.info
-        facts = {k: v for k, v in asdict(info).items() if k not in ("path", "duration")}
-        return {
-            "path": str(self.reading.path),
-            "name": self.reading.path.name,
-            "duration": info.duration if info.duration is not None else self.reading.seconds,
-            "read": self.reading.seconds,
-            **facts,
-        }
-
-    def _model(self) -> dict[str, Any]:
-        s = self.settings
-        metadata = self.analyzer.fusion.metadata
-        model: dict[str, Any] = {
-            "aver": __version__,
-            "name": s.fusion_network,
-            "version": self.analyzer.fusion.version,
-            "face_network": s.face_network,
-            "voice_network": s.voice_network,
-            "detector": self.analyzer.front.detector.name if self.analyzer.front.detector else None,
-            "window_seconds": WINDOW_SECONDS,
-            "context_windows": self.analyzer.fusion.windows,
-            "context": s.context,
-            "temperature": self.analyzer.fusion.temperatures,
-        }
-        if "expected_calibration_error" in metadata:
-            model["expected_calibration_error"] = float(metadata["expected_calibration_error"])
-        try:
-            model["card"] = pretrained.read_card(s.fusion_network)
-        except ModelError:  # a user's own network may have no card
-            model["card"] = ""
-        return model
+def _chosen(
+    plain: list[Segment], calibrated: list[Segment], whose: int | None
+) -> Iterator[Segment]:
+    """The segments as they are, but calibrated ones of *whose*."""
+    for segment in plain:
+        if segment.person != whose:
+            yield segment
+    for segment in calibrated:
+        if segment.person == whose:
+            yield segment
 
 
 def _renumbered(segment: Segment, numbers: Mapping[int, int]) -> Iterator[Segment]:

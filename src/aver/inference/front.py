@@ -43,11 +43,15 @@ class FrontEnd:
 
 @dataclass(slots=True)
 class Heard:
-    """A window's voice: its embedding, whose it is, and whether that could not be told."""
+    """A window's voice: its embedding, whose it is, and whether that could not be told.
+
+    ``plain`` is the embedding before it was moved by the recording's own voice.
+    """
 
     embedding: NDArray[np.float32]
     owner: int | None
     shared: bool
+    plain: NDArray[np.float32] | None = None
 
 
 class Reading:
@@ -116,7 +120,8 @@ class Reading:
             self.any_voice = True
             self._owner = owner_of_voice(faces, self._owner)
             shared = self._owner is None and len(faces) > 1
-            self.heard[window.index] = Heard(embedding, self._owner, shared)
+            plain = self._voice.plain
+            self.heard[window.index] = Heard(embedding, self._owner, shared, plain)
 
     def forget_before(self, index: int) -> None:
         """Drop what no context reaches any more."""

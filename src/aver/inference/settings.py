@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from aver.errors import SettingError
@@ -34,6 +35,11 @@ class AnalysisSettings:
         face_network: name or path of the face network.
         voice_network: name or path of the voice network.
         fusion_network: name or path of the fusion network.
+        calibrate: other recordings of the person to be analysed, unlabelled: the person's mean
+            (and spread) in them is taken out of the scores. None are needed.
+        calibration: what is taken out: ``mean`` or ``mean_and_spread``.
+        calibration_prior_windows: windows that the training population counts for against the
+            person's own (chosen on RAVDESS voices, see ``results/person_calibration.csv``).
     """
 
     context: Literal["centred", "trailing"] = "centred"
@@ -53,6 +59,9 @@ class AnalysisSettings:
     face_network: str = "face_expression"
     voice_network: str = "voice_expression"
     fusion_network: str = "mater"
+    calibrate: tuple[Path, ...] = ()
+    calibration: Literal["mean", "mean_and_spread"] = "mean"
+    calibration_prior_windows: float = 20.0
 
     def __post_init__(self) -> None:
         if not self.picture and not self.sound:
@@ -67,6 +76,11 @@ class AnalysisSettings:
             raise SettingError("threads", "is below 1", "Use 1 or more")
         if self.thumbnails < 0:
             raise SettingError("thumbnails", "is negative", "Use 0 or more")
+        if self.calibration not in ("mean", "mean_and_spread"):
+            known = "Use mean or mean_and_spread"
+            raise SettingError("calibration", f"is {self.calibration!r}", known)
+        if not 0 <= self.calibration_prior_windows < float("inf"):
+            raise SettingError("calibration_prior_windows", "is not 0 or more", "Use about 20")
 
 
 WINDOW_SECONDS = 0.5
