@@ -31,14 +31,14 @@ class TensorBatches:
         extra: anything else a loss wants, (rows, ...) each: other targets, weights.
 
     Raises:
-        AverError: if lengths or shapes do not fit, there is no row, or a stream holds a value
-            that is not finite.
+        AverError: if lengths or shapes do not fit, there is no row, or a window that is there
+            holds a value that is not finite.
     """
 
-    streams: Mapping[str, Tensor]
-    masks: Mapping[str, Tensor]
-    labels: Tensor
-    extra: Mapping[str, Tensor] = field(default_factory=dict)
+    streams: Mapping[str, Tensor] = field(repr=False)
+    masks: Mapping[str, Tensor] = field(repr=False)
+    labels: Tensor = field(repr=False)
+    extra: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -101,19 +101,21 @@ def _check(rows: TensorBatches) -> None:
         if len(values) != count:
             raise AverError(f"has {len(values)} rows, the labels {count}", subject=name)
     for name, values in rows.streams.items():
-        finite = torch.isfinite(values).flatten(1).all(dim=1)
-        if not finite.all():
-            first = int((~finite).nonzero()[0])
-            bad = int((~finite).sum())
-            raise AverError(
-                f"is not finite in {bad} of {count} rows, first in row {first}",
-                "Extract these features again, or mask the windows and set them to 0",
-                subject=f"stream '{name}'",
-            )
         mask = rows.masks.get(name)
         if mask is not None and (mask.dtype != torch.bool or mask.shape != values.shape[:2]):
             raise AverError(
                 f"mask {tuple(mask.shape)} {mask.dtype} does not fit values {tuple(values.shape)}",
+                subject=f"stream '{name}'",
+            )
+        finite = torch.isfinite(values).flatten(2).all(dim=2)
+        if mask is not None:
+            finite |= ~mask
+        bad = ~finite.all(dim=1)
+        if bad.any():
+            raise AverError(
+                f"is not finite in {int(bad.sum())} of {count} rows, first in row "
+                f"{int(bad.nonzero()[0])}",
+                "Extract these features again, or mask the windows",
                 subject=f"stream '{name}'",
             )
 

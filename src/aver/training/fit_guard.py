@@ -45,10 +45,19 @@ class Interrupts:
             signal.signal(signal.SIGINT, self.before)
 
 
-def seed_everything(*numbers: int) -> None:
-    """Seed torch, numpy's and Python's global generators from *numbers* together."""
+def seed_everything(device: torch.device, *numbers: int) -> None:
+    """Seed the global generators of torch (processor and *device*), numpy and Python.
+
+    Args:
+        device: of the run.
+        numbers: seed, epoch, step and the like; all count.
+    """
     seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-    torch.manual_seed(seed)
+    # Not torch.manual_seed: where no GPU is in use it notes a stack trace for each kind of GPU
+    # that may come, which takes longer than a step of a small network.
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002 - a loss may draw from it
     random.seed(seed)
 

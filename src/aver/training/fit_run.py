@@ -28,7 +28,7 @@ from aver.training.fit_progress import FitProgress, Progress
 from aver.training.fit_schedule import Plateau, learning_rate, make_optimiser, warm_steps
 from aver.training.fit_settings import FitSettings
 
-_SECONDS_BETWEEN = 30.0
+_SECONDS_FIRST, _SECONDS_BETWEEN = 5.0, 30.0
 _VALIDATION_ROWS = 512
 
 
@@ -140,7 +140,7 @@ class FitRun:
     def _step(self, step: int, rows: Tensor) -> Tensor:
         """One step on *rows*; its loss, detached."""
         state, fabric = self.state, self.fabric
-        seed_everything(self.seed, state.epoch, step, fabric.global_rank)
+        seed_everything(fabric.device, self.seed, state.epoch, step, fabric.global_rank)
         rate = learning_rate(
             self.settings, state.epoch * self.steps + step, self.total, self.plateau.rate
         )
@@ -267,9 +267,9 @@ class FitRun:
             return False
         if self.settings.checkpoint_every:
             return self.state.epoch % self.settings.checkpoint_every == 0
-        if self.state.epoch == 1:
-            return True
-        return time.perf_counter() - self.written >= max(_SECONDS_BETWEEN, 20 * self.cost)
+        since = time.perf_counter() - self.written
+        # The first comes sooner: until then a stop costs all there is.
+        return since >= max(_SECONDS_BETWEEN if self.cost else _SECONDS_FIRST, 20 * self.cost)
 
     def _stop(self) -> None:
         """Interrupted by the user: keep all that was done."""

@@ -45,9 +45,9 @@ class FitSettings(Settings):
         accelerator: ``auto`` takes a GPU where there is one.
         devices: how many devices share each batch; ``auto`` takes all there are.
         threads: processor threads of each device's process, 0 leaves it to torch.
-        checkpoint_every: epochs between checkpoints; 0 lets time decide: after the first epoch,
-            then every 30 s, and never so often that more than a twentieth of the time goes into
-            writing. The result does not depend on it.
+        checkpoint_every: epochs between checkpoints; 0 lets time decide: at the end of an epoch,
+            first after 5 s, then every 30 s, and never so often that more than a twentieth of the
+            time goes into writing. The result does not depend on it.
         logger: ``csv`` writes ``log.csv``, ``tensorboard`` event files (extra ``tensorboard``).
     """
 
