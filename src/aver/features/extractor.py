@@ -64,8 +64,9 @@ class Clip:
         known = row if hasattr(row, "get") else row._asdict()
 
         def text(column: str) -> str:
-            value = known.get(column, "")
-            return value if isinstance(value, str) else ""
+            value = known.get(column)
+            is_missing = value is None or (isinstance(value, float) and math.isnan(value))
+            return "" if is_missing else str(value)
 
         def seconds(column: str) -> float | None:
             value = known.get(column)
@@ -151,12 +152,15 @@ class Extractor(ABC):
         Settings: type of the settings.
         modality: what is read: ``sound``, ``picture``, or a ``table`` brought by the user (then
             the clip's file itself is not read and need not exist).
+        ignored_settings: settings that do not change the numbers (threads, batches; the path of a
+            table or of weights whose hash is in :attr:`depends_on`).
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     Settings: ClassVar[type[ExtractorSettings]]
     modality: ClassVar[Modality]
+    ignored_settings: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, settings: ExtractorSettings | None = None):
         self.settings: Any = self.Settings() if settings is None else settings
@@ -278,5 +282,5 @@ def _explain(name: str, schema: type[ExtractorSettings], error: ValidationError)
 def _nearest(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return (
-        f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(sorted(known)) or 'none'}"
+        f"The nearest is '{close[0]}'" if close else f"Known: {', '.join(sorted(known)) or 'none'}"
     )

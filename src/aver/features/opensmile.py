@@ -165,6 +165,7 @@ class Emobase2010(Is10):
 
     version = 1
     Settings = Emobase2010Settings
+    ignored_settings = frozenset({"config"})
 
     @cached_property
     def _config(self) -> opensmile_config.ConfigFile | None:
