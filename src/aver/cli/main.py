@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aver._version import __version__
-from aver.cli import analyze, compare, evaluate, models, reproduce, train
+from aver.cli import analyze, compare, corpus, evaluate, extract, models, reproduce, train
 from aver.errors import AverError, one_line
 
 app = typer.Typer(
@@ -42,10 +42,12 @@ def main(
 
 
 app.command("analyze")(analyze.analyze)
+app.command("extract")(extract.extract)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.add_typer(corpus.app, name="corpus")
 app.add_typer(models.app, name="models")
 
 
