@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aver.cli.folders import make_writable_folder
-from aver.errors import AverError, ModelError, one_line
+from aver.errors import AverError, ModelError, SettingError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
     from aver.inference.analyze import Analyzer
+    from aver.inference.calibrate import Calibration
     from aver.inference.settings import AnalysisSettings
 
 
@@ -44,6 +45,19 @@ def analyze(
     fusion_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "mater",
     face_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "face_expression",
     voice_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "voice_expression",
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--calibrate",
+            metavar="CLIP",
+            help="Another recording of the person to be analysed, to learn what they are like "
+            "whatever they express; may be given several times. Off by default.",
+            dir_okay=False,
+        ),
+    ] = None,
+    calibration: Annotated[
+        str, typer.Option(help="What is taken out: mean, or mean_and_spread.")
+    ] = "mean",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No tables, no progress.")] = False,
 ) -> None:
     """Score the emotion that faces and voices express, window by window.
@@ -70,6 +84,8 @@ def analyze(
             fusion_network=fusion_network,
             face_network=face_network,
             voice_network=voice_network,
+            calibrate=tuple(calibrate or ()),
+            calibration=calibration,
         )
         make_writable_folder(out)
         done, skipped, stopped = _analyze_all(
@@ -101,7 +117,6 @@ def _analyze_all(
     failures: list[str],
 ) -> tuple[int, int, bool]:
     """Analyse one after the other: how many are done, are skipped, and whether the user stopped."""
-    from aver.inference.analyze import Analyzer
     from aver.report import output_stem
 
     analyzer: Analyzer | None = None
@@ -116,12 +131,12 @@ def _analyze_all(
                 progress.advance(overall)
                 continue
             try:
-                analyzer = analyzer or Analyzer(settings)
+                analyzer = analyzer or _analyzer(settings, progress, console, quiet)
                 _analyze_one(analyzer, path, out, stem, wanted, progress, console, quiet)
                 done += 1
             except KeyboardInterrupt:
                 return done, skipped, True
-            except ModelError:
+            except (ModelError, SettingError):  # the same for every input
                 raise
             except AverError as error:
                 failures.append(str(error))
@@ -135,6 +150,35 @@ def _analyze_all(
                 )
             progress.advance(overall)
     return done, skipped, False
+
+
+def _analyzer(
+    settings: AnalysisSettings, progress: Progress, console: Console, quiet: bool
+) -> Analyzer:
+    """Load the networks, and read the calibration clips if there are any."""
+    from aver.inference.analyze import Analyzer
+
+    task = progress.add_task("calibration clips", visible=bool(settings.calibrate))
+    try:
+        analyzer = Analyzer(
+            settings,
+            calibrating=lambda done, every: progress.update(task, completed=done, total=every),
+        )
+    finally:
+        progress.remove_task(task)
+    if analyzer.calibration is not None and not quiet:
+        told = _calibrated(analyzer.calibration)
+        console.print(told, highlight=False, soft_wrap=True)
+    return analyzer
+
+
+def _calibrated(calibration: Calibration) -> str:
+    face = calibration.face.person.windows if calibration.face else 0
+    voice = calibration.voice.person.windows if calibration.voice else 0
+    return (
+        f"Calibrated on {len(calibration.clips)} clip(s): {face} window(s) of the face, "
+        f"{voice} of the voice"
+    )
 
 
 def _analyze_one(

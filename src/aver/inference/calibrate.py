@@ -33,7 +33,7 @@ from aver.features.person_calibration import (
     apply,
     shrink,
 )
-from aver.features.population import population_beside
+from aver.features.population import population_beside, probe_face, probe_voice
 from aver.inference.front import FrontEnd, Reading
 from aver.inference.networks import locate
 
@@ -165,8 +165,10 @@ def learn(front: FrontEnd, *, progress: Progress | None = None) -> Calibration |
     if not clips:
         return None
     population = {
-        "face": population_beside(locate(settings.face_network), "face"),
-        "voice": population_beside(locate(settings.voice_network), "voice"),
+        "face": population_beside(locate(settings.face_network), "face", probe_face(front.face)),
+        "voice": population_beside(
+            locate(settings.voice_network), "voice", probe_voice(front.voice)
+        ),
     }
     face, voice = RunningStatistics(EMBEDDING), RunningStatistics(EMBEDDING)
     views: list[Vector] = []

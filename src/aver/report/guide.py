@@ -9,6 +9,7 @@ from typing import Any
 
 from aver.report.markdown import sections, to_html
 from aver.report.runs import printable
+from aver.report.words import own_recordings
 from aver.timeline import Timeline
 
 _LIMITS = re.compile(r"limit|caution|not (be )?used|out.of.scope|misuse|bias", re.IGNORECASE)
@@ -32,6 +33,7 @@ def guide(timeline: Timeline) -> str:
         "like: people smile in grief and frown in thought.</p>",
         "<p>Scores run from 0 to 1, and those of one moment add up to 1. "
         f"{_calibration(model)}</p>",
+        *_own_recordings(model),
         "<p>Hatched, faded or half-height stretches rest on weak evidence: a face that was small, "
         "turned away or briefly lost, a voice near silence or one that several people in view "
         "may own, or scores that lie close together. Read them as a maybe.</p>",
@@ -59,6 +61,12 @@ def guide(timeline: Timeline) -> str:
         parts.append(f'<p class="hint">Model: {escape(title)}. It came without a card.</p>')
     parts.append("</section>")
     return "\n".join(parts)
+
+
+def _own_recordings(model: Mapping[str, Any]) -> list[str]:
+    """A paragraph on per-person calibration, where it was asked for."""
+    text = own_recordings(model)
+    return [f"<p>{escape(text)}</p>"] if text else []
 
 
 def _calibration(model: Mapping[str, Any]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from aver.report.runs import leading_modality, moment, tracks, without_overlap, without_picture
 from aver.timeline import Modality, Segment, Timeline
 
@@ -20,6 +23,37 @@ def describe(timeline: Timeline) -> list[str]:
         _sentence(timeline, person, by_modality) for person, by_modality in tracks(timeline).items()
     ]
     return sentences or ["No face and no voice was found, so there is nothing to score."]
+
+
+def own_recordings(model: Mapping[str, Any]) -> str:
+    """Whose scores were calibrated on their own other recordings, and on how much of them.
+
+    Args:
+        model: :attr:`aver.timeline.Timeline.model`.
+
+    Returns:
+        Two sentences, or nothing where no calibration was asked for.
+    """
+    facts = model.get("calibration")
+    if not isinstance(facts, Mapping):
+        return ""
+    clips = facts.get("clips")
+    count = len(clips) if isinstance(clips, list | tuple) else 0
+    size = (
+        f"{count} other recording{'' if count == 1 else 's'} "
+        f"({facts.get('face_windows', 0)} windows of the face, "
+        f"{facts.get('voice_windows', 0)} of the voice)"
+    )
+    if not facts.get("applied"):
+        return f"Calibration on {size} was asked for, but not applied: see the warnings."
+    person = facts.get("person")
+    whose = "The voice's" if person is None else f"Person {person}'s"
+    taken = "mean and spread" if facts.get("mode") == "mean_and_spread" else "mean"
+    return (
+        f"{whose} scores are calibrated on {size} of theirs: what they look and sound like "
+        f"on average (the {taken} of their embeddings) was taken out. "
+        "Nobody else's scores are changed by it."
+    )
 
 
 def _sentence(

@@ -17,7 +17,8 @@ from pydantic import Field
 
 from aver.features.face_embedding import FaceEmbedder
 from aver.features.person_calibration import Statistics, population_of, statistics_of
-from aver.features.population import FILE, entry, write_population
+from aver.features.population import FILE, entry, probe_face, probe_voice, write_population
+from aver.features.voice_embedding import VoiceEmbedder
 from aver.inference.networks import locate
 from aver.labels import RAVDESS
 from aver.training import voice_data
@@ -67,11 +68,17 @@ def make_population(recipe: PopulationRecipe, data_root: Path, out: Path) -> Non
     print(f"voice: {heard.windows:,} windows", flush=True)
     seen = face_population(recipe, data_root, face)
     print(f"face: {seen.windows:,} windows", flush=True)
+    faces = "windows composed from the training stills of FER-2013"
     write_population(
         out / FILE,
         {
-            "face": entry(face, seen, "windows composed from the training stills of FER-2013"),
-            "voice": entry(voice, heard, f"clips of {', '.join(recipe.corpora)}, as recorded"),
+            "face": entry(face, seen, probe_face(FaceEmbedder(face)), faces),
+            "voice": entry(
+                voice,
+                heard,
+                probe_voice(VoiceEmbedder(voice)),
+                f"clips of {', '.join(recipe.corpora)}, as recorded",
+            ),
         },
     )
     print(f"wrote {out / FILE}", flush=True)
