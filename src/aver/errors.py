@@ -31,10 +31,14 @@ class AverError(Exception):
         self.advice = one_line(advice)
         self.subject = None if subject is None else one_line(subject)
         text = self.problem if self.subject is None else f"{self.subject}: {self.problem}"
-        super().__init__(f"{text}. {self.advice}." if self.advice else f"{text}.")
+        super().__init__(f"{_stop(text)} {_stop(self.advice)}" if self.advice else _stop(text))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.problem, self.advice, self.subject))
+
+
+def _stop(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 def _rebuild(kind: type[AverError], problem: str, advice: str, subject: str | None) -> AverError:

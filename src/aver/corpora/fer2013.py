@@ -165,6 +165,15 @@ def read_faces(manifest: pd.DataFrame) -> NDArray[np.uint8]:
     return faces
 
 
+def check_pixels(table: Path) -> None:
+    """Read all faces of the challenge's CSV.
+
+    Raises:
+        CorpusError: if a row does not hold 48 x 48 grey values.
+    """
+    _read_csv_pixels(table)
+
+
 def _read_image(file: Path) -> NDArray[np.uint8]:
     import cv2
 
