@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aver.cli.folders import make_folder
-from aver.errors import AverError, RecipeError
+from aver.errors import AverError, OutputError, RecipeError
 
 
 def reproduce(
-    recipe: Annotated[Path, typer.Argument(help="Recipe file (TOML) of the task 'bench'.")],
+    recipe: Annotated[Path, typer.Argument(help="Recipe file (TOML) that makes a table.")],
     data: Annotated[
         Path,
         typer.Option("--data", help="Folder that holds the corpora's folders.", envvar="AVER_DATA"),
@@ -40,6 +42,9 @@ def reproduce(
             envvar="AVER_STORE",
         ),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Processes that extract features.")
+    ] = 1,
 ) -> None:
     """Run all systems of a recipe over all folds, and write the table.
 
@@ -49,8 +54,8 @@ def reproduce(
         from aver.training.bench_recipe import BenchRecipe
         from aver.training.recipe import load_recipe
 
-        settings, _ = load_recipe(recipe)
-        if not isinstance(settings, BenchRecipe):
+        settings, run_task = load_recipe(recipe)
+        if not isinstance(settings, BenchRecipe) and not settings.makes_table:
             raise RecipeError(
                 recipe,
                 f"is a recipe of the task '{settings.task}', which makes no table of folds",
@@ -69,13 +74,38 @@ def reproduce(
     for folder in (out, results):
         if folder is not None:
             make_folder(folder)
+    if not isinstance(settings, BenchRecipe):
+        if system or fold or store:
+            raise RecipeError(
+                recipe, "takes no --system, --fold or --store", "They are for the task 'bench'"
+            )
+        run_task(settings, data, out)
+        table = out / f"{settings.name}.csv"
+        if results is not None and results.resolve() != out.resolve():
+            table = _copied(table, results / table.name)
+        typer.echo(f"Table: {table}")
+        return
     run(
         settings,
         data,
         out,
         results=results,
         store=store,
+        jobs=jobs,
         wanted=Wanted(tuple(system or ()), tuple(fold or ())),
         command=f"aver reproduce recipes/{recipe.name} --data DATA --out OUT",
         tell=lambda line: typer.echo(line),
     )
+
+
+def _copied(table: Path, target: Path) -> Path:
+    """A copy of *table*, written beside and renamed."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(table, beside)
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        advice = f"The table is kept as {table}"
+        raise OutputError(target, f"cannot be written ({error.strerror})", advice) from error
+    return target

@@ -224,7 +224,8 @@ def _load(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     try:
         if path.suffix.lower() == ".csv":
             texts = dict.fromkeys(TEXT_COLUMNS, str)
-            return pd.read_csv(path, dtype=texts, keep_default_na=True, na_values=[]), {}
+            # A class may be called None or NA.
+            return pd.read_csv(path, dtype=texts, keep_default_na=False), {}
         table = pq.read_table(path)
         metadata = (table.schema.metadata or {}).get(METADATA, b"{}")
         about = json.loads(metadata)

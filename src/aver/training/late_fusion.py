@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ from aver.training.late_fusion_fit import (
 from aver.training.recipe import RecipeBase, Settings, register_task
 
 DATA = "RAVDESS speech, 1,440 audio-video clips; published scores of three models"
-COMMAND = "aver reproduce recipes/{name}.toml --data DIR --out DIR"
+COMMAND = "aver reproduce recipes/{name}.toml --data DATA --out OUT"
 
 
 class ScoresSettings(Settings):
@@ -53,12 +53,12 @@ class ModelScores(Settings):
     Attributes:
         name: as in the file.
         kind: what its scores are.
-        paper: its published accuracy, mean of the folds, in [0, 1].
+        paper: its published accuracy, mean of the folds, in percent.
     """
 
     name: str
     kind: Kind
-    paper: float | None = Field(None, ge=0, le=1)
+    paper: float | None = Field(None, ge=0, le=100)
 
 
 class SystemSettings(Settings):
@@ -74,8 +74,8 @@ class SystemSettings(Settings):
         person: normalisation of scores by the person's own unlabelled clips.
         candidates: names of systems above, of which each fold takes the one with the highest
             likelihood on the other folds.
-        paper: published accuracy, mean of the folds.
-        aim: what was aimed at.
+        paper: published accuracy, mean of the folds, in percent.
+        aim: what was aimed at, in percent.
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -85,8 +85,8 @@ class SystemSettings(Settings):
     penalties: tuple[float, ...] = ()
     person: Person = "none"
     candidates: tuple[str, ...] = ()
-    paper: float | None = Field(None, ge=0, le=1)
-    aim: float | None = Field(None, ge=0, le=1)
+    paper: float | None = Field(None, ge=0, le=100)
+    aim: float | None = Field(None, ge=0, le=100)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> SystemSettings:
@@ -114,6 +114,8 @@ class LateFusionRecipe(RecipeBase):
         systems: the fusions.
         reference: name of the system that the others are compared with in pairs; may be empty.
     """
+
+    makes_table: ClassVar[bool] = True
 
     data: ScoresSettings
     models: tuple[ModelScores, ...] = Field(min_length=1)
@@ -290,8 +292,8 @@ def _table(recipe: LateFusionRecipe, runs: dict[str, Run]) -> list[Result]:
             protocol=run.protocol,
             command=command,
             seed=recipe.seed,
-            paper={} if run.paper is None else {mean: run.paper},
-            aim={} if run.aim is None else {mean: run.aim},
+            paper={} if run.paper is None else {mean: round(run.paper / 100, 6)},
+            aim={} if run.aim is None else {mean: round(run.aim / 100, 6)},
         )
         if recipe.reference and name in {s.name for s in recipe.systems} - {recipe.reference}:
             rows.append(_gain(recipe, run, runs[recipe.reference], command))

@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,7 +37,10 @@ class RecipeBase(Settings):
         name: name of the result (weights, tables).
         description: one or two sentences for the table and the card.
         seed: seed of every random draw.
+        makes_table: whether the task leaves its figures in ``OUT/<name>.csv``.
     """
+
+    makes_table: ClassVar[bool] = False
 
     task: str
     name: str
