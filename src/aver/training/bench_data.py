@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -14,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aver.corpora import load_corpus
 from aver.corpora.leaks import refuse_seen
 from aver.corpora.splits import Split, make_split
-from aver.errors import CorpusError, RecipeError
+from aver.errors import CorpusError
 from aver.evaluation.results import hash_files
 from aver.features.extractor import Extractor, Features, make_extractor
-from aver.labels import SETS
+from aver.training.bench_clips import item_names, read_manifest_of, with_classes
 from aver.training.bench_recipe import BenchRecipe, StreamFeatures
 
 if TYPE_CHECKING:
@@ -96,6 +94,7 @@ def load_rows(
     store: Path,
     *,
     streams: Iterable[str] | None = None,
+    jobs: int = 1,
     tell: Tell = print,
 ) -> BenchRows:
     """List, split, extract.
@@ -106,6 +105,7 @@ def load_rows(
         out: folder where the data's hash is kept.
         store: folder of the feature store.
         streams: streams that are needed; all if None.
+        jobs: processes that extract.
         tell: called with lines for the user.
 
     Raises:
@@ -121,7 +121,9 @@ def load_rows(
     files: set[Path] = set()
     for name in needed:
         extractor = extractor_of(recipe.features[name], data_root)
-        loaded[name] = load_stream(name, recipe.features[name], extractor, manifest, store, tell)
+        loaded[name] = load_stream(
+            name, recipe.features[name], extractor, manifest, store, jobs, tell
+        )
         seen[name] = extractor.seen_subjects
         files |= set(files_of(extractor, manifest))
     has = np.any([s.present.any(axis=1) for s in loaded.values()], axis=0)
@@ -131,6 +133,8 @@ def load_rows(
         remarks.append(f"{len(lost)} clips without any feature left out ({_some(lost)})")
         manifest = manifest[has].reset_index(drop=True)
         loaded = {n: Stream(s.values[has], s.present[has], s.identity) for n, s in loaded.items()}
+    if recipe.data.manifest:
+        files.add(data_root / recipe.data.manifest)
     split = make_split(manifest, recipe.split)
     subjects = manifest["subject"].to_numpy(dtype=object)
     tested = np.unique(np.concatenate([fold.test for fold in split.folds]))
@@ -150,58 +154,6 @@ def load_rows(
     )
 
 
-def read_manifest_of(recipe: BenchRecipe, data_root: Path) -> pd.DataFrame:
-    """The recipe's clips, subjects as ``corpus/subject``, filtered by ``data.where``."""
-    data = recipe.data
-    if data.manifest:
-        from aver.corpora.manifest import read_manifest
-
-        manifest: pd.DataFrame = read_manifest(data_root / data.manifest)
-    else:
-        root = data_root / (data.folder or data.corpus)
-        manifest = load_corpus(data.corpus, root, **data.options)
-    manifest = manifest.reset_index(drop=True)
-    for column, wanted in data.where.items():
-        if column not in manifest.columns:
-            close = difflib.get_close_matches(column, list(manifest.columns), n=1)
-            hint = f"Did you mean '{close[0]}'" if close else ""
-            raise RecipeError(recipe.name, f"data.where: there is no column '{column}'", hint)
-        kept = manifest[column].astype(str).isin([wanted] if isinstance(wanted, str) else wanted)
-        if not kept.any():
-            known = ", ".join(sorted(set(manifest[column].astype(str)))[:8])
-            raise RecipeError(
-                recipe.name, f"data.where leaves no clip: '{column}' has {known}", "Change it"
-            )
-        manifest = manifest[kept].reset_index(drop=True)
-    if data.corpus:
-        named = manifest["subject"].astype(str)
-        prefix = f"{data.corpus}/"
-        manifest["subject"] = named.where(named.str.contains("/") | (named == ""), prefix + named)
-    return manifest
-
-
-def with_classes(
-    recipe: BenchRecipe, manifest: pd.DataFrame
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows whose label is one of the classes, and the classes in order."""
-    manifest = manifest.assign(label=manifest["label"].astype(str))
-    occur = set(manifest["label"]) - {"", "nan"}
-    wanted = recipe.data.classes
-    absent = sorted(set(wanted) - occur)
-    if absent:
-        close = difflib.get_close_matches(absent[0], sorted(occur), n=1)
-        hint = f"Did you mean '{close[0]}'" if close else f"There are: {', '.join(sorted(occur))}"
-        raise RecipeError(recipe.name, f"no clip is labelled '{absent[0]}'", hint)
-    if not wanted:
-        order = SETS.get(recipe.data.corpus, ())
-        rest = sorted(occur - set(order), key=lambda c: (not c.isdigit(), int(c or 0), c)
-                      if c.isdigit() else (True, 0, c))  # fmt: skip
-        wanted = (*(c for c in order if c in occur), *rest)
-    if len(wanted) < 2:
-        raise RecipeError(recipe.name, "the clips have fewer than two classes", "Check the labels")
-    return manifest[manifest["label"].isin(wanted)].reset_index(drop=True), tuple(wanted)
-
-
 def extractor_of(stream: StreamFeatures, data_root: Path) -> Extractor:
     """The stream's extractor; files named in its settings are looked for under *data_root*."""
     settings = {
@@ -219,6 +171,7 @@ def load_stream(
     extractor: Extractor,
     manifest: pd.DataFrame,
     store: Path,
+    jobs: int,
     tell: Tell,
 ) -> Stream:
     """The stream's features of all clips, from the store or extracted into it.
@@ -228,7 +181,14 @@ def load_stream(
     """
     from aver.features.store import FeatureStore
 
-    found = FeatureStore(store).load(manifest, extractor)
+    with progress_bar() as bar:
+        task = bar.add_task(f"{name}: {extractor.name}", total=len(manifest))
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        kept = FeatureStore(store, warn=tell)
+        found = kept.load(manifest, extractor, jobs=jobs, progress=progress)
     failed = sum(one is None for one in found)
     if failed:
         tell(f"stream '{name}': {failed} of {len(found)} clips could not be measured")
@@ -241,6 +201,39 @@ def load_stream(
         "depends_on": dict(extractor.depends_on),
     }
     return replace(stream, identity=json.dumps(identity, sort_keys=True, default=str))
+
+
+def progress_bar() -> Any:
+    """A bar with the time left on standard error, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def seen_by_extractors(
+    recipe: BenchRecipe, streams: Iterable[str], data_root: Path
+) -> frozenset[str]:
+    """People whose labels any of the streams' extractors was trained on."""
+    each = [extractor_of(recipe.features[name], data_root).seen_subjects for name in streams]
+    return frozenset().union(*each)
 
 
 def stack(
@@ -315,18 +308,6 @@ def hash_of(files: Iterable[Path], out: Path) -> str:
         beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
         beside.replace(cache)
     return kept[key]
-
-
-def item_names(manifest: pd.DataFrame) -> NDArray[Any]:
-    """A name for each row, each once: the file's stem where that does, else the recording."""
-    stems = [Path(file).stem for file in manifest["file"]]
-    starts = [f"{s}@{start:g}" for s, start in zip(stems, manifest["start"], strict=True)]
-    numbered = [f"{stem}#{row}" for row, stem in enumerate(stems)]
-    recordings = manifest["recording"].astype(str).tolist()
-    for names in (stems, recordings, starts):
-        if len(set(names)) == len(names) and "" not in names:
-            return np.array(names, dtype=object)
-    return np.array(numbered, dtype=object)
 
 
 def _some(names: Sequence[str]) -> str:

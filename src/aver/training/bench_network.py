@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from aver.models.streams import StreamModel
 from aver.training.bench_data import BenchRows, Rows
 from aver.training.bench_normalise import Prepared
 from aver.training.bench_recipe import Augment, BenchRecipe, System
-from aver.training.fit import CrossEntropy, TensorBatches, fit
+from aver.training.fit import CrossEntropy, FitResult, Loss, TensorBatches, fit
+from aver.training.fit_progress import Progress
 
 _SCORED_AT_ONCE = 1024
 
@@ -135,7 +137,30 @@ def train_networks(
     validation: Rows,
     seed: int,
 ) -> list[StreamModel]:
-    """Train the networks of *system* on the rows *train*.
+    """Train the networks of *system*; arguments as of :func:`fit_network`.
+
+    Member k of the system has the seed ``seed * 1000 + k``.
+    """
+    return [
+        fit_network(recipe, system, data, streams, train, validation, seed * 1000 + member)[0]
+        for member in range(system.members)
+    ]
+
+
+def fit_network(
+    recipe: BenchRecipe,
+    system: System,
+    data: BenchRows,
+    streams: Streams,
+    train: Rows,
+    validation: Rows,
+    seed: int,
+    *,
+    out: Path | None = None,
+    about: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[StreamModel, FitResult]:
+    """Train one network of *system* on the rows *train*.
 
     Args:
         recipe: training settings.
@@ -144,7 +169,10 @@ def train_networks(
         streams: the system's streams, normalised by the same training rows.
         train: training rows, each with a window of one of the streams.
         validation: rows that choose the epoch, or none.
-        seed: member k has the seed ``seed * 1000 + k``.
+        seed: of weights and draws.
+        out: folder of checkpoint and weights, or None.
+        about: kept with the weights.
+        progress: told how far it is.
     """
     rows = batches_of(streams, train, data.labels[train])
     judged = batches_of(streams, validation, data.labels[validation]) if len(validation) else None
@@ -153,25 +181,23 @@ def train_networks(
         # Parts of the training rows (for stacking, say) have no validation rows of their own.
         settings = settings.model_copy(update={"patience": 0})
     plain = CrossEntropy.of(settings, rows.labels)
+    loss: Loss = plain
     augment = recipe.augmentation(system)
-    size = {name: _size(x, rows.masks[name]) for name, x in rows.streams.items()}
-    loss = AugmentedCrossEntropy(
-        plain.class_weights, plain.label_smoothing, plain.branch_loss, augment, size
-    )
-    networks = []
-    for member in range(system.members):
-        number = seed * 1000 + member
-        torch.manual_seed(number)
-        network = make_model(
-            system.model,
-            system.settings,
-            {name: stream.values.shape[2] for name, stream in streams.items()},
-            {name: stream.values.shape[1] for name, stream in streams.items()},
-            len(data.classes),
+    if augment != Augment():
+        size = {name: _size(x, rows.masks[name]) for name, x in rows.streams.items()}
+        loss = AugmentedCrossEntropy(
+            plain.class_weights, plain.label_smoothing, plain.branch_loss, augment, size
         )
-        fit(network, loss if augment != Augment() else plain, rows, judged, settings, number)
-        networks.append(network.eval())
-    return networks
+    torch.manual_seed(seed)
+    network = make_model(
+        system.model,
+        system.settings,
+        {name: stream.values.shape[2] for name, stream in streams.items()},
+        {name: stream.values.shape[1] for name, stream in streams.items()},
+        len(data.classes),
+    )
+    result = fit(network, loss, rows, judged, settings, seed, out, about=about, progress=progress)
+    return network.eval(), result
 
 
 def _size(x: Tensor, mask: Tensor) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aver.corpora.splits import Fold
 from aver.errors import AverError, RecipeError
@@ -16,7 +17,7 @@ from aver.evaluation.predictions import Predictions, concatenate, write_predicti
 from aver.evaluation.results import Result, record
 from aver.fusion import make_fusion
 from aver.training.bench import Bench
-from aver.training.bench_data import BenchRows, Tell, load_rows
+from aver.training.bench_data import BenchRows, Tell, load_rows, progress_bar
 from aver.training.bench_recipe import BenchRecipe, System
 from aver.training.bench_table import PACKAGES, comparison_rows, draw, system_rows
 from aver.training.recipe import register_task
@@ -46,6 +47,7 @@ def reproduce(
     results: Path | None = None,
     store: Path | None = None,
     wanted: Wanted | None = None,
+    jobs: int = 1,
     command: str = "",
     tell: Tell = print,
 ) -> dict[str, Predictions]:
@@ -63,6 +65,7 @@ def reproduce(
         results: folder of the table; ``out/<recipe>`` if None.
         store: folder of the feature store; ``out/features`` if None.
         wanted: a part of the recipe.
+        jobs: processes that extract features.
         command: recorded in the table.
         tell: called with lines for the user.
 
@@ -78,7 +81,9 @@ def reproduce(
     systems = [_system(recipe, name) for name in wanted.systems] or list(recipe.systems)
     streams = {stream for system in systems for stream in recipe.streams_of(system)}
     out.mkdir(parents=True, exist_ok=True)
-    data = load_rows(recipe, data_root, out, store or out / STORE, streams=streams, tell=tell)
+    data = load_rows(
+        recipe, data_root, out, store or out / STORE, streams=streams, jobs=jobs, tell=tell
+    )
     for remark in data.remarks:
         tell(remark)
     if data.split.leaks:
@@ -169,25 +174,33 @@ def run_system(
     title: Callable[[str], None] = lambda _: None,
 ) -> Predictions:
     """Predictions of *system* for the test rows of *folds*."""
-    data = bench.data
     parts = []
     for fold in folds:
         title(f"{system.name}, fold {fold.name}, seed {seed}")
         scores = bench.test_scores(system, fold, seed)
-        parts.append(
-            Predictions(
-                classes=data.classes,
-                item=data.items[fold.test],
-                subject=data.subjects[fold.test],
-                fold=np.full(len(fold.test), fold.name, dtype=object),
-                label=np.array(data.classes, dtype=object)[data.labels[fold.test]],
-                scores=scores,
-                system=system.name,
-                recipe=bench.recipe.name,
-                data_sha256=data.data_sha256,
-            )
-        )
+        parts.append(predictions_of(bench.recipe, system, bench.data, fold, scores))
     return concatenate(parts)
+
+
+def predictions_of(
+    recipe: BenchRecipe,
+    system: System,
+    data: BenchRows,
+    fold: Fold,
+    scores: NDArray[np.float64],
+) -> Predictions:
+    """The *scores* (test rows, classes) of a fold's test rows, ready to be kept."""
+    return Predictions(
+        classes=data.classes,
+        item=data.items[fold.test],
+        subject=data.subjects[fold.test],
+        fold=np.full(len(fold.test), fold.name, dtype=object),
+        label=np.array(data.classes, dtype=object)[data.labels[fold.test]],
+        scores=scores,
+        system=system.name,
+        recipe=recipe.name,
+        data_sha256=data.data_sha256,
+    )
 
 
 def keep(recipe: BenchRecipe, system: System, seeds: Sequence[Predictions], home: Path) -> None:
@@ -221,29 +234,10 @@ def told(system: System, seeds: Sequence[Predictions]) -> str:
 
 @contextmanager
 def _progress(bench: Bench, total: int) -> Iterator[Callable[[str], None]]:
-    """A bar with the time left on standard error, where that is a terminal."""
-    from rich.console import Console
+    """A bar of the trainings, told what is trained."""
     from rich.markup import escape
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("", total=total)
         bench.step = lambda count: bar.advance(task, count)
         yield lambda title: bar.update(task, description=escape(title))
