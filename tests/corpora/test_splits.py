@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,10 +7,14 @@ from corpora.manifests import items, make_manifest, manifests, shuffled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from aver.cli.main import app
 from aver.corpora import load_corpus, make_frame, published_folds
+from aver.corpora.manifest import write_manifest
+from aver.corpora.split_table import split_frame, write_split
 from aver.corpora.splits import SCHEMES, SplitSettings, make_split
-from aver.errors import CorpusError, SettingError
+from aver.errors import CorpusError, OutputError, SettingError
 
 RAVDESS_ACTORS = [f"{n:02d}" for n in range(1, 25)]
 CREMA_D_ACTORS = [str(n) for n in range(1001, 1092)]
@@ -328,3 +334,61 @@ def test_three_clips_of_crema_d_name_their_actor(shared):
     manifest = load_corpus("crema_d", shared / "data" / "crema_d_sample")
     with pytest.raises(CorpusError, match="has 1 subjects for 10 folds"):
         make_split(manifest, SplitSettings(folds=10))
+
+
+# --- as a table, and the command
+
+
+def test_the_table_of_a_split_names_every_row_once_a_fold(tmp_path):
+    manifest = ravdess_like()
+    split = make_split(manifest, SplitSettings(scheme="ravdess_6_folds", validation="subjects"))
+    table = split_frame(manifest, split)
+    assert len(table) == 6 * len(manifest)
+    assert table.groupby("fold")["row"].nunique().tolist() == [len(manifest)] * 6
+    tested = table[table["side"] == "test"]
+    assert sorted(tested["row"]) == list(range(len(manifest)))
+    assert set(tested[tested["fold"] == "1"]["subject"]) == {"05", "06", "07", "08"}
+    for name in ("split.csv", "split.parquet"):
+        write_split(table, tmp_path / name)
+    again = pd.read_parquet(tmp_path / "split.parquet")
+    assert again["row"].tolist() == table["row"].tolist()
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["split.csv", "split.parquet"]
+    with pytest.raises(OutputError, match=r"split\.txt: a split is Parquet or CSV"):
+        write_split(table, tmp_path / "split.txt")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_split(table, tmp_path / "nowhere" / "split.csv")
+
+
+def manifest_file(folder):
+    """A manifest whose files are not there: a split is made from the table alone."""
+    frame = ravdess_like()
+    frame["file"] = [str(folder / Path(file).name) for file in frame["file"]]
+    return write_manifest(frame, folder / "m.csv")
+
+
+def test_the_command_writes_the_folds_and_shows_them(tmp_path):
+    manifest = manifest_file(tmp_path)
+    out = tmp_path / "folds.csv"
+    done = CliRunner().invoke(
+        app, ["split", str(manifest), "--scheme", "ravdess_12_pairs", "--out", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    assert "23 24" in done.output
+    table = pd.read_csv(out, dtype={"subject": str, "fold": str})
+    here = table[(table["side"] == "test") & (table["fold"] == "11")]
+    assert set(here["subject"]) == {"23", "24"}
+
+
+def test_the_command_refuses_what_leaks_and_what_it_does_not_know(tmp_path):
+    manifest = str(manifest_file(tmp_path))
+    done = CliRunner().invoke(app, ["split", manifest, "--scheme", "random_50_50"])
+    assert isinstance(done.exception, CorpusError)
+    wrong = CliRunner().invoke(app, ["split", manifest, "--scheme", "ravdess_5_fold"])
+    assert str(wrong.exception) == (
+        "--scheme: 'ravdess_5_fold' is not a known scheme. Did you mean 'ravdess_5_folds'."
+    )
+    allowed = CliRunner().invoke(
+        app, ["split", manifest, "--scheme", "random_50_50", "--allow-leak", "as the report had it"]
+    )
+    assert allowed.exit_code == 0, allowed.output
+    assert "Allowed: as the report had it" in allowed.output

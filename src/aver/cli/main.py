@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aver._version import __version__
-from aver.cli import analyze, compare, corpus, evaluate, extract, models, reproduce, train
+from aver.cli import analyze, compare, corpus, evaluate, extract, models, reproduce, split, train
 from aver.errors import AverError, one_line
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ def main(
 
 app.command("analyze")(analyze.analyze)
 app.command("extract")(extract.extract)
+app.command("split")(split.split)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
 app.command("evaluate")(evaluate.evaluate)

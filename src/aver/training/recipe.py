@@ -62,6 +62,7 @@ _HOMES: dict[str, str] = {
     "mater": "aver.training.mater_run",
     "late_fusion": "aver.training.late_fusion",
     "population": "aver.training.population",
+    "voice_calibration": "aver.training.voice_calibration",
     "bench": "aver.training.bench_run",
 }
 
