@@ -177,7 +177,7 @@ def test_a_stretch_of_a_recording_is_that_stretch_alone(encoder_file, tmp_path, 
         ({"layers": "1,1"}, "layers: names a layer twice"),
         ({"layers": "first"}, "layers: has 'first'"),
         ({"window_seconds": 0.01}, "window_seconds: is too short"),
-        ({"layer": 3}, "layer: is not a setting of the extractor 'whisper_encoder'. Did you mean"),
+        ({"layer": 3}, "layer: is not a setting of the extractor 'whisper_encoder'"),
         ({"model": "whisper_huge_encoder"}, "is neither a file nor a network"),
     ],
 )

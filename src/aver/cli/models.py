@@ -36,9 +36,11 @@ def list_command() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "what", "licence", box=None, header_style="bold")
-    # Folded, never cut: the file's name or path is there to be copied.
-    table.add_column("where", overflow="fold")
+    table = Table(box=None, header_style="bold")
+    # Folded, never cut: names and paths are there to be copied.
+    table.add_column("name", no_wrap=True)
+    for title in ("what", "licence", "where"):
+        table.add_column(title, overflow="fold")
     for model in cache.list_models():
         table.add_row(model.name, model.what, model.licence, _place(model))
     Console(soft_wrap=False).print(table, markup=False)
@@ -94,3 +96,31 @@ def fetch(
             )
             bar.update(task, completed=catalogue.entry(name).download_size)
             typer.echo(f"{name}: {path}")
+
+
+@app.command()
+def convert(
+    network: Annotated[
+        str, typer.Argument(help="Name of the network, or 'safetensors' to rewrite any weights.")
+    ],
+    weights: Annotated[Path, typer.Argument(help="File of weights as its makers publish it.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder to put it in; the user's cache if absent.")
+    ] = None,
+) -> None:
+    """Make a network's ONNX file from its makers' weights, without running code in them."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None or find_spec("onnx") is None:
+        raise ModelError(network, "can be converted only with torch", "Install aver[train]")
+    from aver.training.convert import CONVERSIONS, convert, write_safetensors
+
+    if network == "safetensors":
+        typer.echo(write_safetensors(weights, None if to is None else to / "model.safetensors"))
+        return
+    if network not in CONVERSIONS:
+        raise typer.BadParameter(
+            f"{network!r} is not made from weights; "
+            f"those that are: {', '.join(CONVERSIONS)}, and safetensors"
+        )
+    typer.echo(f"{network}: {convert(network, weights, to)}")

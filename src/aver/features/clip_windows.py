@@ -30,12 +30,19 @@ class Pictures:
     Attributes:
         start: seconds from the clip's start.
         end: seconds; in the last window the clip's end.
-        frames: in order of time; their ``time`` is on the recording's clock.
+        frames: in order of time, as the media reader gives them, on the recording's clock.
+        times: seconds from the clip's start, of each.
     """
 
     start: float
     end: float
     frames: tuple[VideoFrame, ...]
+    times: tuple[float, ...]
+
+    @property
+    def images(self) -> list[NDArray[np.uint8]]:
+        """The pictures alone."""
+        return [frame.image for frame in self.frames]
 
 
 def read_clip_sound(clip: Clip) -> tuple[Floats, float]:
@@ -113,7 +120,7 @@ def read_clip_pictures(
                 if time < -1e-6 or (clip.end is not None and frame.time >= clip.end):
                     continue
                 while time >= (index + 1) * window_seconds - 1e-6:
-                    yield _pictures(index, window_seconds, waiting, math.inf)
+                    yield _pictures(clip, index, window_seconds, waiting, math.inf)
                     waiting, index = [], index + 1
                     if windows and index >= windows:
                         return
@@ -121,7 +128,7 @@ def read_clip_pictures(
     if not anything:
         raise MediaError(clip.file, *_nothing(clip, "picture"))
     while index * window_seconds < end - _SLIVER_SECONDS and not (windows and index >= windows):
-        yield _pictures(index, window_seconds, waiting, end)
+        yield _pictures(clip, index, window_seconds, waiting, end)
         waiting, index = [], index + 1
 
 
@@ -145,8 +152,11 @@ def window_times(seconds: float, window_seconds: float, windows: int = 0) -> Flo
     return np.stack([starts, ends], axis=1).astype(np.float32)
 
 
-def _pictures(index: int, seconds: float, frames: list[VideoFrame], end: float) -> Pictures:
-    return Pictures(index * seconds, min((index + 1) * seconds, end), tuple(frames))
+def _pictures(
+    clip: Clip, index: int, seconds: float, frames: list[VideoFrame], end: float
+) -> Pictures:
+    times = tuple(max(0.0, frame.time - clip.first) for frame in frames)
+    return Pictures(index * seconds, min((index + 1) * seconds, end), tuple(frames), times)
 
 
 def _read(clip: Clip, window_seconds: float, **settings: Any) -> Generator[Window, None, None]:

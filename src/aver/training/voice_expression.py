@@ -70,6 +70,7 @@ def export_voice(
         inputs=("log_mel",),
         outputs=("embedding", "logits"),
         metadata=metadata,
+        free={1: "frames"},
     )
     assert isinstance(rounded, VoiceExpressionNet)
     return rounded
