@@ -54,7 +54,7 @@ def same_sounds(finds: Finds, frame: pd.DataFrame, contents: Mapping[str, Conten
     labels: dict[str, frozenset[str]] = {}
     rows = frame[frame["file"].isin(list(contents))]
     for file, part in rows.groupby("file"):
-        takes[str(file)] = frozenset(part["recording"])
+        takes[str(file)] = frozenset(part["recording"]) - {""}
         labels[str(file)] = frozenset(part["label"])
     groups: dict[str, list[str]] = {}
     for file, content in contents.items():

@@ -30,6 +30,7 @@ class Finds:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        self._kinds: set[tuple[str, str]] = set()
         self._found: dict[tuple[str, str, str], Finding] = {}
 
     def add(
@@ -43,8 +44,7 @@ class Finds:
 
     def has(self, kind: str, subject: str) -> bool:
         """Whether *subject* has a finding of that *kind*."""
-        name = self.name(subject)
-        return any((k, s) == (kind, name) for k, s, _ in self._found)
+        return (kind, self.name(subject)) in self._kinds
 
     def name(self, subject: str) -> str:
         """A file below the root by its path from there; anything else as it is."""

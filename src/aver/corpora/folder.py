@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import BeforeValidator
 
 from aver.corpora.layout import find_files
+from aver.corpora.manifest_files import with_numbers
 from aver.corpora.registry import CorpusOptions, register_corpus
 from aver.corpora.table import COLUMNS, EXTRA_COLUMNS, is_known_column, make_frame, nearest, report
 from aver.errors import CorpusError
@@ -105,7 +106,7 @@ def load(root: Path, options: FolderOptions | None = None) -> pd.DataFrame:
     kept = [row for row in rows if _has_wanted_label(row, options, table or root)]
     if not kept:
         raise CorpusError(table or root, "no labelled recording found", advice)
-    return make_frame(kept, extra)
+    return with_numbers(make_frame(kept, extra))
 
 
 def _has_wanted_label(row: dict[str, object], options: FolderOptions, where: Path) -> bool:

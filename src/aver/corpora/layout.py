@@ -19,7 +19,8 @@ def find_files(root: Path, suffixes: Collection[str]) -> Iterator[Path]:
     Yields absolute paths; the root's own links are resolved, links below it are kept.
     """
     found: list[Path] = []
-    for folder, _, names in os.walk(root.resolve(), followlinks=True):
+    for folder, folders, names in os.walk(root.resolve(), followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         found += [
             Path(folder, name)
             for name in names

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TEXTS: tuple[str, ...] = ("subject", "label", "intensity", "group", "source_label", "recording")
-# Written by people and publishers: a column of digits ("07", "1001") is a name all the same.
-_MORE_TEXTS = ("corpus", "modality", "channel", "statement", "sex", "race", "ethnicity", "fold")
+# Written by people and publishers: where they are digits ("07", "1001"), they are names all the
+# same.
+_NAMES = frozenset(
+    {*TEXTS, *"file corpus modality channel statement sex race ethnicity fold category".split()}
+)
 _KEY = b"aver_manifest"
 
 
@@ -46,21 +49,27 @@ def read_csv(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         record = json.loads(first.removeprefix("#")) if has_record else {}
     if not isinstance(record, dict):
         raise ValueError("its first line is no record")
-    texts = {*TEXTS, *_MORE_TEXTS, "file"}
     # All as text first: pandas would take "07" for 7, and "NA" or "None" for nothing.
     frame = pd.read_csv(
         path, dtype=str, keep_default_na=False, skiprows=int(has_record), encoding="utf-8-sig"
     )
+    return with_numbers(frame), record
+
+
+def with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table; columns of texts that are all numbers as numbers, but for those of names."""
     for column in frame.columns:
-        if column not in texts and len(frame):
+        if column not in _NAMES and len(frame):
             frame[column] = _numbers_where_all_are(frame[column])
-    return frame, record
+    return frame
 
 
 def _numbers_where_all_are(values: pd.Series[Any]) -> pd.Series[Any]:
     """The column as numbers, gaps NaN, if all that stands in it are numbers."""
     import pandas as pd
 
+    if pd.api.types.is_numeric_dtype(values):
+        return values
     there = values[values != ""]
     if pd.to_numeric(there, errors="coerce").isna().any() or there.empty:
         return values
