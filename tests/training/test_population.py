@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,9 @@ from aver.training.population import PopulationRecipe, voice_population  # noqa:
 from aver.training.recipe import load_recipe  # noqa: E402
 from aver.training.sequences import Sequences  # noqa: E402
 from aver.training.voice_calibration import VoiceCalibrationRecipe, _Right  # noqa: E402
+
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 
 def voices(values, subjects):
@@ -50,9 +55,9 @@ def test_shares_of_right_answers():
 
 
 def test_the_recipes_are_read_and_say_what_is_missing(tmp_path):
-    recipe, _ = load_recipe("recipes/population.toml")
+    recipe, _ = load_recipe(RECIPES / "population.toml")
     assert isinstance(recipe, PopulationRecipe)
-    recipe, run = load_recipe("recipes/voice_calibration.toml")
+    recipe, run = load_recipe(RECIPES / "voice_calibration.toml")
     assert isinstance(recipe, VoiceCalibrationRecipe)
     with pytest.raises(CorpusError, match="ravdess"):
         run(recipe, tmp_path, tmp_path)
