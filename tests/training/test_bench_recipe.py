@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from training.bench_project import FACE, MATER, STACKED, VOICE, write_recipe  # noqa: E402
+from training.bench_project import FACE, MATER, STACKED, VOICE, write_recipe
 
-from aver.errors import RecipeError  # noqa: E402
-from aver.training.recipe import load_recipe  # noqa: E402
+from aver.errors import RecipeError
+from aver.training.recipe import load_recipe
 
 
 def refused(folder, *systems, **changes):

@@ -135,7 +135,11 @@ def load_rows(
         loaded = {n: Stream(s.values[has], s.present[has], s.identity) for n, s in loaded.items()}
     if recipe.data.manifest:
         files.add(data_root / recipe.data.manifest)
-    split = make_split(manifest, recipe.split)
+    chosen = recipe.split
+    if "by_sound" not in chosen.model_fields_set:
+        # A table is made once: sounds are compared unless the recipe says not to.
+        chosen = chosen.model_copy(update={"by_sound": True})
+    split = make_split(manifest, chosen)
     subjects = manifest["subject"].to_numpy(dtype=object)
     tested = np.unique(np.concatenate([fold.test for fold in split.folds]))
     for name, people in seen.items():

@@ -67,10 +67,10 @@ class AugmentedCrossEntropy(CrossEntropy):
                 streams[name] = x + noise * masks[name][:, :, None]
         if self.augment.drop_window:
             for name, mask in masks.items():
-                kept = mask & (
-                    torch.rand(mask.shape, device=mask.device) >= self.augment.drop_window
-                )
-                masks[name] = torch.where(kept.any(dim=1, keepdim=True), kept, mask)
+                lot = torch.rand(mask.shape, device=mask.device).masked_fill(~mask, -1.0)
+                # The luckiest window stays, whatever happens to the others.
+                stays = lot >= lot.amax(dim=1, keepdim=True).clamp(max=self.augment.drop_window)
+                masks[name] = mask & stays
         if self.augment.drop_stream and len(masks) > 1:
             masks = _without_one(masks, self.augment.drop_stream)
         return TensorBatches(streams, masks, batch.labels, batch.extra)

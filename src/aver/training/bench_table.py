@@ -16,10 +16,12 @@ from aver.evaluation.intervals import bootstrap_metric
 from aver.evaluation.metrics import accuracy_within_one, confusion_matrix, unweighted_average_recall
 from aver.evaluation.predictions import Predictions
 from aver.evaluation.results import Result
-from aver.evaluation.tables import BOOTSTRAP_DRAWS, Figure, figures
+from aver.evaluation.tables import Figure, figures
 from aver.training.bench_data import BenchRows
 from aver.training.bench_recipe import BenchRecipe, System
 
+DRAWS = 1000
+"""Bootstrap samples of every interval."""
 PACKAGES = ("torch", "lightning", "scikit-learn", "numpy")
 
 
@@ -68,7 +70,7 @@ def _share(percent: float | None) -> float | str:
 
 
 def _figures(recipe: BenchRecipe, predictions: Predictions) -> list[Figure]:
-    found = figures(predictions)
+    found = figures(predictions, draws=DRAWS)
     if not recipe.data.ordered:
         return found
     labels, predicted = predictions.numbers(), predictions.decided_numbers()
@@ -84,7 +86,7 @@ def _figures(recipe: BenchRecipe, predictions: Predictions) -> list[Figure]:
         ends = (float("nan"), float("nan"))
         if len(np.unique(predictions.subject)) > 1:
             arrays = (labels, predicted)
-            ends = bootstrap_metric(metric, arrays, predictions.subject, draws=BOOTSTRAP_DRAWS)
+            ends = bootstrap_metric(metric, arrays, predictions.subject, draws=DRAWS)
         found.append(Figure(name, metric(labels, predicted), *ends))
     return found
 
@@ -152,7 +154,7 @@ def comparison_rows(
     for name, other in predictions.items():
         if name == recipe.baseline:
             continue
-        found = compare(other, base)
+        found = compare(other, base, draws=DRAWS)
         common: dict[str, Any] = {
             "experiment": f"{recipe.name}/{name} against {recipe.baseline}",
             "data": describe_data(recipe, data),
