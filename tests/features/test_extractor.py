@@ -58,17 +58,17 @@ def test_features_that_do_not_fit_together_are_refused(values, times, present):
 
 
 def test_unknown_extractor_is_told_with_the_nearest():
-    with pytest.raises(SettingError, match="mfc: is not a known extractor.*nearest is 'mfcc'"):
+    with pytest.raises(SettingError, match=r"mfc: is not a known extractor.*nearest is 'mfcc'"):
         make_extractor("mfc")
 
 
 def test_unknown_setting_is_told_with_the_nearest():
-    with pytest.raises(SettingError, match="windw_seconds: .*nearest is 'window_seconds'"):
+    with pytest.raises(SettingError, match=r"windw_seconds: .*nearest is 'window_seconds'"):
         make_extractor("log_mel", windw_seconds=0.5)
 
 
 def test_value_that_cannot_be_used_names_its_setting():
-    with pytest.raises(SettingError, match="window_seconds: .*'log_mel', got 'long'"):
+    with pytest.raises(SettingError, match=r"window_seconds: .*'log_mel', got 'long'"):
         make_extractor("log_mel", window_seconds="long")
 
 

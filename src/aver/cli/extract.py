@@ -67,8 +67,12 @@ def extract(
     measure = make_extractor(extractor, **_pairs(settings, "--set"))
     features = FeatureStore(store, warn=lambda line: _say(errors, line))
     manifest = _read(source, root, _pairs(options, "--option"))
-    with _progress(errors, extractor, quiet) as progress:
-        done = features.extract(manifest, measure, jobs=jobs, progress=progress)
+    try:
+        with _progress(errors, extractor, quiet) as progress:
+            done = features.extract(manifest, measure, jobs=jobs, progress=progress)
+    except KeyboardInterrupt:
+        _say(errors, "stopped; what was measured is kept. Run it again, and it goes on from there.")
+        raise typer.Exit(130) from None
     typer.echo(
         f"{extractor}: {done.extracted} extracted, {done.present} already there, "
         f"{done.failed} failed; in {features.folder(measure)}"
