@@ -28,7 +28,7 @@ from aver.training.fit_data import TensorBatches
 from aver.training.fit_devices import deterministic, find_devices, find_precision, make_fabric
 from aver.training.fit_loss import CrossEntropy, Loss
 from aver.training.fit_progress import Progress
-from aver.training.fit_run import FitRun
+from aver.training.fit_run import FitRun, Measure
 from aver.training.fit_settings import FitSettings
 
 __all__ = ["CrossEntropy", "FitResult", "FitSettings", "Loss", "TensorBatches", "fit"]
@@ -43,7 +43,8 @@ class FitResult:
         best_epoch: epoch, from 1, whose weights the network has now: the one of the lowest
             validation loss, without validation rows the last.
         history: one entry an epoch: ``epoch``, ``loss`` (mean over the steps), ``learning_rate``
-            (of its last step), ``seconds``, and with validation rows ``validation_loss``.
+            (of its last step), ``seconds``, with validation rows ``validation_loss``, and what
+            ``measure`` found.
         seconds: time of all epochs, those before a resumption too.
     """
 
@@ -64,6 +65,7 @@ def fit(
     *,
     about: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    measure: Measure | None = None,
 ) -> FitResult:
     """Fit *module* in place; it ends in ``eval`` mode with the best weights, where it was before.
 
@@ -84,6 +86,9 @@ def fit(
         out: folder of checkpoints, log and weights, or None to leave no file.
         about: text entries to keep with the weights (see :mod:`aver.training.run_export`).
         progress: called some times a second; see :func:`aver.training.fit_progress.show_progress`.
+        measure: called with the network (``eval`` mode, no gradients) after every epoch; the
+            figures it gives join the epoch's entry in the history and choose nothing. Its time is
+            not counted.
 
     Raises:
         TrainingError: if loss or weights are no longer finite, or memory runs out; the last good
@@ -112,7 +117,9 @@ def fit(
         _make_folder(out)
         if (out / WEIGHTS).exists():
             return _take(out / WEIGHTS, module, identity)
-    job = _Job(module, loss, train, validation, settings, seed, identity, out, dict(about or {}))
+    job = _Job(
+        module, loss, train, validation, settings, seed, identity, out, dict(about or {}), measure
+    )
     threads = torch.get_num_threads()
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -142,6 +149,7 @@ class _Job:
     identity: dict[str, Any]
     out: Path | None
     about: dict[str, str]
+    measure: Measure | None = None
 
     def run(self, fabric: Any, progress: Progress | None) -> FitRun:
         """The run on the device of *fabric*."""
@@ -157,6 +165,7 @@ class _Job:
             self.out,
             self.about,
             progress,
+            self.measure,
         )
 
 

@@ -36,7 +36,9 @@ class Log:
             self.board = _tensorboard(out, len(history))
             return
         self.file = (out / LOG).open("w", newline="", encoding="utf-8")
-        self.rows = csv.DictWriter(self.file, COLUMNS, restval="", lineterminator="\n")
+        self.rows = csv.DictWriter(
+            self.file, COLUMNS, restval="", lineterminator="\n", extrasaction="ignore"
+        )
         self.rows.writeheader()
         self.rows.writerows(history)
         self.file.flush()

@@ -7,7 +7,7 @@ left after any step and taken up again without storing a generator's state.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from aver.training.fit_progress import FitProgress, Progress
 from aver.training.fit_schedule import Plateau, learning_rate, make_optimiser, warm_steps
 from aver.training.fit_settings import FitSettings
 
+Measure = Callable[[nn.Module], Mapping[str, float]]
+"""Figures of a network after an epoch, by name."""
+
 _SECONDS_FIRST, _SECONDS_BETWEEN = 5.0, 30.0
 _VALIDATION_ROWS = 512
 
@@ -47,6 +50,7 @@ class FitRun:
         out: folder, or None.
         about: text kept with the weights.
         progress: told how far the run is.
+        measure: figures to keep of each epoch.
     """
 
     def __init__(
@@ -62,9 +66,10 @@ class FitRun:
         out: Path | None,
         about: Mapping[str, str],
         progress: Progress | None,
+        measure: Measure | None = None,
     ):
         self.fabric, self.loss, self.settings, self.seed = fabric, loss, settings, seed
-        self.module, self.out = module, out
+        self.module, self.out, self.measure = module, out, measure
         self.first = fabric.global_rank == 0
         self.progress = progress if self.first else None
         self.train = train.to(fabric.device)
@@ -206,6 +211,10 @@ class FitRun:
         before = state.seconds
         self._tick()
         entry["seconds"] = state.seconds - before
+        if self.measure is not None:
+            with torch.no_grad():
+                entry |= self.measure(self._judged().eval())
+            self.clock = time.perf_counter()
         state.history.append(entry)
         log.add(entry)
         if not state.finished:
