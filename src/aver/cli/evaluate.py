@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -87,11 +87,9 @@ def _write_csv(
     groups: dict[str, dict[str, list[Figure]]],
     by: str,
 ) -> None:
-    import os
-
     import pandas as pd
 
-    from aver.errors import OutputError
+    from aver.report.files import write_files
 
     rows: list[dict[str, Any]] = [
         {"system": name, "group": "", **_entry(figure)}
@@ -104,16 +102,12 @@ def _write_csv(
         for value, figures in values.items()
         for figure in figures
     ]
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(beside, index=False)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(path, f"cannot be written ({error.strerror})", "Check the folder") from (
-            error
-        )
+    text = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+    write_files([(path, lambda stream: _write_text(stream, text))])
+
+
+def _write_text(stream: BinaryIO, text: str) -> None:
+    stream.write(text.encode())
 
 
 def _entry(figure: Figure) -> dict[str, Any]:

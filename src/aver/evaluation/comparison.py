@@ -141,13 +141,15 @@ def compare(
     else:
         notes.append("All items are of one subject: no test over subjects, no interval.")
     folds, where = np.unique(first.fold, return_inverse=True)
-    if len(folds) > 1:
-        tested = np.bincount(where)
-        # What was not tested in a fold was there to train on.
-        share = float((tested / (len(set(first.item.tolist())) - tested)).mean())
-        tests.append(corrected_t_test(np.bincount(where, gain) / tested, share))
-    else:
+    tested = np.bincount(where)
+    trained = len(set(first.item.tolist())) - tested  # what a fold does not test, it may learn from
+    if len(folds) < 2:
         notes.append("There is one fold only: no t-test over folds.")
+    elif (trained < 1).any():
+        notes.append("A fold tests every item, so it has learnt from none: no t-test over folds.")
+    else:
+        share = float((tested / trained).mean())
+        tests.append(corrected_t_test(np.bincount(where, gain) / tested, share))
     if len(set(first.item.tolist())) < len(first):
         notes.append("Items were tested in several folds: McNemar's test counts them each time.")
     return Comparison(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aver.errors import AverError, OutputError, SettingError, one_line
+from aver.errors import AverError, SettingError
+from aver.report.files import write_files
 
 SUFFIXES = (".png", ".svg", ".pdf")
 CELL = 0.62  # inches a cell
@@ -41,15 +41,12 @@ def draw_confusion(
     if counts.shape != (len(classes), len(classes)):
         raise SettingError("counts", f"have the shape {counts.shape} for {len(classes)} classes")
     figure = _figure(np.asarray(counts), [str(c) for c in classes], title)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(beside, dpi=150, facecolor="white", bbox_inches="tight")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        problem = f"cannot be written ({error.strerror or one_line(error)})"
-        raise OutputError(path, problem, "Check the folder and the disk") from error
+    kind = path.suffix.lower().removeprefix(".")
+
+    def write(stream: BinaryIO) -> None:
+        figure.savefig(stream, format=kind, dpi=150, facecolor="white", bbox_inches="tight")
+
+    write_files([(path, write)])
 
 
 def _figure(counts: NDArray[np.integer], classes: list[str], title: str) -> Any:

@@ -8,17 +8,17 @@ system's name, the recipe, the data's hash and the order of the classes.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aver.errors import OutputError, PredictionsError, one_line
+from aver.errors import PredictionsError, one_line
+from aver.report.files import write_files
 
 TEXT_COLUMNS = ("item", "subject", "fold", "label", "predicted")
 SCORE = "score_"
@@ -157,7 +157,6 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = Path(path)
     table = pa.Table.from_pandas(predictions.frame(), preserve_index=False)
     about = {
         "format": FORMAT,
@@ -167,15 +166,11 @@ def write_predictions(predictions: Predictions, path: str | Path) -> None:
         "classes": list(predictions.classes),
     }
     table = table.replace_schema_metadata({METADATA: json.dumps(about).encode()})
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, beside, compression="zstd")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        problem = f"cannot be written ({error.strerror or one_line(error)})"
-        raise OutputError(path, problem, "Check the folder and the disk") from error
+
+    def write(stream: BinaryIO) -> None:
+        pq.write_table(table, stream, compression="zstd")
+
+    write_files([(Path(path), write)])
 
 
 def read_predictions(path: str | Path) -> Predictions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from aver.errors import PredictionsError, SettingError
 from aver.evaluation.calibration import expected_calibration_error
-from aver.evaluation.intervals import bootstrap_metric
-from aver.evaluation.metrics import accuracy, f1, recall_per_class, unweighted_average_recall
+from aver.evaluation.intervals import Metric, bootstrap_metric
+from aver.evaluation.metrics import accuracy, f1, unweighted_average_recall
 from aver.evaluation.predictions import Predictions
 from aver.evaluation.results import Result
 
@@ -38,7 +38,11 @@ def mean_over_folds(labels: Any, predicted: Any, folds: NDArray[Any]) -> float:
 
 
 def figures(
-    predictions: Predictions, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
+    predictions: Predictions,
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+    only: Collection[str] = (),
 ) -> list[Figure]:
     """Every metric of *predictions* with a 95 % interval by bootstrap over subjects.
 
@@ -50,36 +54,31 @@ def figures(
         predictions: of one system.
         draws: bootstrap samples; 0 leaves the intervals out.
         seed: of the draws.
+        only: names of the metrics wanted; all if empty.
     """
     # Class numbers in place of names: comparing strings a thousand times is most of the work.
     labels, predicted = predictions.numbers(), predictions.decided_numbers()
     scores = np.log(np.maximum(predictions.scores, 1e-12))
     both = (labels, predicted)
-    found = [_figure("accuracy", accuracy, both, predictions, draws, seed)]
+    metrics: list[tuple[str, Metric, tuple[NDArray[Any], ...]]] = [("accuracy", accuracy, both)]
     if len(predictions.folds) > 1:
-        arrays = (*both, np.unique(predictions.fold, return_inverse=True)[1])
-        name = "accuracy_mean_of_folds"
-        found.append(_figure(name, mean_over_folds, arrays, predictions, draws, seed))
-    for name, metric in (
-        ("unweighted_average_recall", unweighted_average_recall),
-        ("f1_macro", f1),
-        ("f1_weighted", partial(f1, average="weighted")),
-    ):
-        found.append(_figure(name, metric, both, predictions, draws, seed))
-    found.append(
-        _figure(
-            "expected_calibration_error",
-            expected_calibration_error,
-            (scores, labels),
-            predictions,
-            draws,
-            seed,
-        )
-    )
-    recalls = recall_per_class(labels, predicted, range(len(predictions.classes)))
-    for name, value in zip(predictions.classes, recalls, strict=True):
-        if not np.isnan(value):
-            part = predictions.select(predictions.label == name)
+        folds = np.unique(predictions.fold, return_inverse=True)[1]
+        metrics.append(("accuracy_mean_of_folds", mean_over_folds, (*both, folds)))
+    metrics += [
+        ("unweighted_average_recall", unweighted_average_recall, both),
+        ("f1_macro", f1, both),
+        ("f1_weighted", partial(f1, average="weighted"), both),
+        ("expected_calibration_error", expected_calibration_error, (scores, labels)),
+    ]
+    found = [
+        _figure(name, metric, arrays, predictions, draws, seed)
+        for name, metric, arrays in metrics
+        if not only or name in only
+    ]
+    for name in predictions.classes:
+        rows = predictions.label == name
+        if rows.any() and (not only or f"recall_{name}" in only):
+            part = predictions.select(rows)
             own = (part.numbers(), part.decided_numbers())
             found.append(_figure(f"recall_{name}", accuracy, own, part, draws, seed))
     return found
@@ -107,9 +106,7 @@ def by_group(predictions: Predictions, column: str) -> dict[str, list[Figure]]:
     values = getattr(predictions, column)
     wanted = ("accuracy", "unweighted_average_recall", "f1_macro")
     return {
-        str(value): [
-            f for f in figures(predictions.select(values == value), draws=0) if f.metric in wanted
-        ]
+        str(value): [*figures(predictions.select(values == value), draws=0, only=wanted)]
         for value in sorted(set(values.tolist()), key=_natural)
     }
 
@@ -146,7 +143,7 @@ def summarise(
         metrics: those to keep; one that cannot be had (folds of one fold) is left out.
         draws: bootstrap samples.
     """
-    known = figures(predictions, draws=draws)
+    known = figures(predictions, draws=draws, only=metrics)
     unknown = set(metrics) - {f.metric for f in known} - {"accuracy_mean_of_folds"}
     if unknown:
         raise PredictionsError(predictions.system, f"have no figure '{sorted(unknown)[0]}'")
@@ -166,5 +163,4 @@ def summarise(
             data_sha256=predictions.data_sha256,
         )
         for f in known
-        if f.metric in metrics
     ]

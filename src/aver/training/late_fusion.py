@@ -118,8 +118,8 @@ class LateFusionRecipe(RecipeBase):
     makes_table: ClassVar[bool] = True
 
     data: ScoresSettings
-    models: tuple[ModelScores, ...] = Field(min_length=1)
-    systems: tuple[SystemSettings, ...] = Field(min_length=1)
+    models: tuple[ModelScores, ...]
+    systems: tuple[SystemSettings, ...]
     reference: str = ""
 
     @field_validator("systems")
@@ -134,6 +134,14 @@ class LateFusionRecipe(RecipeBase):
                     raise ValueError(f"'{system.name}': no system above is named '{name}'")
             before.append(system.name)
         return systems
+
+    @field_validator("models", "systems")
+    @classmethod
+    def _some(cls, entries: tuple[Settings, ...]) -> tuple[Settings, ...]:
+        # Not a length in the type: a typo in the only entry would then be two errors.
+        if not entries:
+            raise ValueError("needs at least one entry")
+        return entries
 
     @model_validator(mode="after")
     def _reference(self) -> LateFusionRecipe:

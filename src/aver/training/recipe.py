@@ -16,7 +16,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -64,6 +64,7 @@ _HOMES: dict[str, str] = {
     "population": "aver.training.population",
     "voice_calibration": "aver.training.voice_calibration",
     "bench": "aver.training.bench_run",
+    "joint_cnn": "aver.training.joint_cnn",
 }
 
 
@@ -139,6 +140,9 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> Iterator[str]:
 def _fields_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> Mapping[str, Any]:
     current: Any = schema
     for part in location:
+        if isinstance(part, int):  # an entry of a list of tables: its type is the list's own
+            current = next(iter(get_args(current)), None)
+            continue
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:
             return {}
