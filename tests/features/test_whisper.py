@@ -165,7 +165,7 @@ def test_a_stretch_of_a_recording_is_that_stretch_alone(encoder_file, tmp_path, 
     np.testing.assert_array_equal(
         extractor.extract(Clip(whole, 1.0, 3.0)).values, extractor.extract(sound).values
     )
-    with pytest.raises(MediaError, match="holds no sound in 9 s to 10 s"):
+    with pytest.raises(MediaError, match="holds no sound between 9 s"):
         extractor.extract(Clip(whole, 9.0, 10.0))
 
 

@@ -113,7 +113,9 @@ def convert(
 
     if find_spec("torch") is None or find_spec("onnx") is None:
         raise ModelError(network, "can be converted only with torch", "Install aver[train]")
-    from aver.training.convert import CONVERSIONS, convert, write_safetensors
+    from aver.training.convert import CONVERSIONS
+    from aver.training.convert import convert as make_file
+    from aver.training.weight_files import write_safetensors
 
     if network == "safetensors":
         typer.echo(write_safetensors(weights, None if to is None else to / "model.safetensors"))
@@ -123,4 +125,4 @@ def convert(
             f"{network!r} is not made from weights; "
             f"those that are: {', '.join(CONVERSIONS)}, and safetensors"
         )
-    typer.echo(f"{network}: {convert(network, weights, to)}")
+    typer.echo(f"{network}: {make_file(network, weights, to)}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aver.errors import MediaError
 from aver.features.extractor import Clip
+from aver.features.windows import read_sound
 from aver.media import SAMPLE_RATE, VideoFrame, Window, read_windows
 
 Floats = NDArray[np.float32]
@@ -20,7 +21,7 @@ Floats = NDArray[np.float32]
 # Shorter remains of a clip are no window of their own: rounding of time stamps, not pictures.
 _SLIVER_SECONDS = 1e-3
 
-_READ_SECONDS = 0.5
+_WHOLE_SAMPLES = SAMPLE_RATE // 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,26 +58,11 @@ def read_clip_sound(clip: Clip) -> tuple[Floats, float]:
     Raises:
         MediaError: if the recording cannot be read, has no sound, or ends before the clip starts.
     """
-    parts: list[Floats] = []
-    kept_from, end, heard = 0.0, 0.0, False
-    for window in _read(clip, _READ_SECONDS, picture=False):
-        if window.end <= clip.first:
-            continue
-        kept_from = kept_from if parts else window.start
-        end = window.end
-        heard = heard or window.samples is not None
-        silence = np.zeros(round(_READ_SECONDS * SAMPLE_RATE), np.float32)
-        parts.append(silence if window.samples is None else window.samples)
-    if not parts or not heard:
-        raise MediaError(clip.file, *_nothing(clip, "sound"))
-    first = round((clip.first - kept_from) * SAMPLE_RATE)
-    samples = np.concatenate(parts)[first:]
-    if clip.end is not None and clip.end <= end:
-        end = clip.end
-        samples = samples[: round((end - clip.first) * SAMPLE_RATE)]
-    if not len(samples):
-        raise MediaError(clip.file, *_nothing(clip, "sound"))
-    return samples, end - clip.first
+    sound = read_sound(clip)
+    samples, seconds = sound.samples, sound.seconds
+    if clip.end is None or seconds < clip.end - clip.first - _SLIVER_SECONDS:
+        samples = np.pad(samples, (0, -len(samples) % _WHOLE_SAMPLES))
+    return samples, seconds
 
 
 def read_clip_pictures(
@@ -126,7 +112,11 @@ def read_clip_pictures(
                         return
                 waiting.append(frame)
     if not anything:
-        raise MediaError(clip.file, *_nothing(clip, "picture"))
+        raise MediaError(
+            clip.file,
+            f"holds no picture between {clip.first:g} s and the clip's end",
+            "Correct start and end in the manifest",
+        )
     while index * window_seconds < end - _SLIVER_SECONDS and not (windows and index >= windows):
         yield _pictures(clip, index, window_seconds, waiting, end)
         waiting, index = [], index + 1
@@ -167,9 +157,3 @@ def _read(clip: Clip, window_seconds: float, **settings: Any) -> Generator[Windo
             if clip.end is not None and window.start >= clip.end:
                 break
             yield window
-
-
-def _nothing(clip: Clip, what: str) -> tuple[str, str]:
-    if clip.start is None and clip.end is None:
-        return f"holds no {what}", "Name another file"
-    return f"holds no {what} in {str(clip).rpartition(' [')[2][:-1]}", "Check its start and end"

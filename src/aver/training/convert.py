@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from aver.errors import ModelError, OutputError
+from aver.errors import ModelError
 from aver.models.r2plus1d import R2Plus1D18
 from aver.models.resnet50 import ResNet50
 from aver.models.vgg_m_face import VggMFace
 from aver.models.vggish import VGGish
 from aver.pretrained import CATALOGUE, user_folder
 from aver.training.export import free_axes, parity, strip_origin
-
-Weights = dict[str, Tensor]
+from aver.training.weight_files import Beside, Weights, read_weights
 
 _TOLERANCE = 1e-3
 """Greatest difference between the file and the network, relative to its greatest value."""
@@ -87,57 +84,6 @@ CONVERSIONS: Mapping[str, Conversion] = {
         free_output={2: "rows", 3: "columns"},
     ),
 }
-
-
-def read_weights(path: Path) -> Weights:
-    """Tensors by name from safetensors, or from a pickle of torch's without running code in it.
-
-    Raises:
-        ModelError: if the file is missing, damaged, or a pickle that holds more than tensors.
-    """
-    if not path.is_file():
-        raise ModelError(path, "does not exist", "Check the path")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            found: Any = load_file(path)
-        else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle's, zip's and safetensors' own
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelError(
-            path,
-            f"cannot be read as weights ({reason})",
-            "Only safetensors and torch files that hold nothing but tensors are read",
-        ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not found:
-        raise ModelError(path, "holds no weights by name", "Give a file of a state_dict")
-    tensors = {name: value for name, value in found.items() if isinstance(value, Tensor)}
-    if len(tensors) < len(found):
-        other = next(name for name in found if name not in tensors)
-        raise ModelError(path, f"holds more than weights ({other})", "Give a file of a state_dict")
-    # As a network trained on several devices names them.
-    return {str(name).removeprefix("module."): value for name, value in tensors.items()}
-
-
-def write_safetensors(weights: Path, out: Path | None = None) -> Path:
-    """Rewrite the pickled *weights* as safetensors, beside them as ``model.safetensors``.
-
-    Raises:
-        ModelError: see :func:`read_weights`.
-        OutputError: if the file cannot be written.
-    """
-    from safetensors.torch import save_file
-
-    out = weights.with_name("model.safetensors") if out is None else out
-    tensors = {name: value.contiguous().clone() for name, value in read_weights(weights).items()}
-    with _Beside(out) as beside:
-        save_file(tensors, beside, metadata={"format": "pt"})
-    return out
 
 
 def check_hash(network: str, path: Path) -> str:
@@ -203,7 +149,7 @@ def build(network: str, weights: Weights, source: Path) -> nn.Module:
     return net.eval()
 
 
-class _Part(nn.Module):
+class Part(nn.Module):
     """One method of a network as a module of its own."""
 
     def __init__(self, net: nn.Module, method: str):
@@ -232,10 +178,10 @@ def convert(network: str, weights: Path, folder: Path | None = None) -> Path:
     if not weights.is_file():
         raise ModelError(weights, "does not exist", f"Get it from {CATALOGUE[network].url}")
     digest = check_hash(network, weights)
-    part = _Part(build(network, read_weights(weights), weights), CONVERSIONS[network].method).eval()
+    part = Part(build(network, read_weights(weights), weights), CONVERSIONS[network].method).eval()
     target = (user_folder() if folder is None else folder) / CATALOGUE[network].file
     model = to_onnx(network, part, {"weights": weights.name, "weights_sha256": digest})
-    with _Beside(target) as beside:
+    with Beside(target) as beside:
         beside.write_bytes(model)
     return target
 
@@ -280,32 +226,3 @@ def to_onnx(network: str, part: nn.Module, metadata: Mapping[str, str]) -> bytes
     if not difference <= _TOLERANCE:
         raise ModelError(network, f"ONNX differs from torch by {difference:.2g} of its range")
     return written
-
-
-class _Beside:
-    """A file beside *target* that takes its place when nothing went wrong."""
-
-    def __init__(self, target: Path):
-        self._target = target
-        self._beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> Path:
-        try:
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._problem(error) from error
-        return self._beside
-
-    def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
-        try:
-            if error is None:
-                self._beside.replace(self._target)
-        finally:
-            self._beside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise self._problem(error) from error
-
-    def _problem(self, error: OSError) -> OutputError:
-        return OutputError(
-            self._target, f"cannot be written ({error.strerror or error})", "Choose another folder"
-        )
