@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aver.corpora import leaks
 from aver.corpora.published_folds import PUBLISHED
+from aver.corpora.split_remarks import check_classes, unheard, unnamed
 from aver.corpora.subject_groups import deal, pick_subjects, subject_units
 from aver.corpora.takes import draw, item_keys, subjects_of, takes_of, texts
 from aver.errors import CorpusError, SettingError
@@ -126,7 +127,11 @@ def make_split(manifest: pd.DataFrame, settings: SplitSettings | None = None) ->
         folds = [_with_validation(manifest, fold, settings) for fold in folds]
     split = Split(settings.scheme, tuple(folds), "")
     found = leaks.check(manifest, split, allow_leak=settings.allow_leak, by_sound=settings.by_sound)
-    remarks = [*_check_classes(manifest, folds, settings.strict), *_unnamed(manifest)]
+    remarks = [
+        *check_classes(manifest, folds, settings.strict),
+        *unnamed(manifest),
+        *(unheard(manifest) if settings.by_sound else []),
+    ]
     reason = settings.allow_leak.strip() if found else ""
     return replace(split, leaks=found, reason=reason, remarks=tuple(remarks))
 
@@ -292,31 +297,3 @@ def _with_validation(manifest: pd.DataFrame, fold: Fold, settings: SplitSettings
     subjects = np.array(subjects_of(manifest))
     inside = np.isin(subjects[fold.train], sorted(chosen))
     return replace(fold, train=fold.train[~inside], validation=fold.train[inside])
-
-
-def _check_classes(manifest: pd.DataFrame, folds: list[Fold], strict: bool) -> list[str]:
-    """Refuse folds that lack a class where it matters; remark on the others."""
-    labels = np.array(texts(manifest, "label"))
-    classes = set(labels.tolist()) - {""}
-    remarks = []
-    for fold in folds:
-        for side, rows in (("training", fold.train), ("test", fold.test)):
-            absent = sorted(classes - set(labels[rows].tolist()))
-            if not absent:
-                continue
-            problem = f"{side} rows hold no {', '.join(absent)}"
-            if side == "training" or strict:
-                raise CorpusError(
-                    f"fold {fold.name}",
-                    problem,
-                    "Use fewer folds, another seed, or leave the class out of the manifest",
-                )
-            remarks.append(f"Fold {fold.name}: {problem}.")
-    return remarks
-
-
-def _unnamed(manifest: pd.DataFrame) -> list[str]:
-    count = subjects_of(manifest).count("")
-    if not count:
-        return []
-    return [f"{count} rows name nobody: the same person may stand on both sides."]

@@ -94,6 +94,8 @@ def spans_of(manifest: pd.DataFrame) -> NDArray[np.float64]:
 def sound_keys(manifest: pd.DataFrame, hasher: Hasher | None = None) -> list[str]:
     """Identity of the decoded sound of each row's file; empty where there is none to hear.
 
+    A file that is not there has none: features may come from tables alone.
+
     Hashes are kept for this process, by path, size and time of change.
 
     Args:
@@ -106,18 +108,22 @@ def sound_keys(manifest: pd.DataFrame, hasher: Hasher | None = None) -> list[str
     files = texts(manifest, "file")
     for file in files:
         if file not in keys:
+            stamp = _stamp(file)
             tabled = Path(file).suffix.lower() in _TABLES
-            keys[file] = "" if tabled else _kept_hash(file, *_stamp(file), hasher)
+            keys[file] = "" if tabled or stamp is None else _kept_hash(file, *stamp, hasher)
     return [keys[file] for file in files]
 
 
-def _stamp(file: str) -> tuple[int, int]:
+def missing_files(manifest: pd.DataFrame) -> int:
+    """How many of the files that the rows name are not there."""
+    return sum(_stamp(file) is None for file in set(texts(manifest, "file")))
+
+
+def _stamp(file: str) -> tuple[int, int] | None:
     try:
         found = Path(file).stat()
-    except OSError as error:
-        raise CorpusError(
-            file, f"cannot be read ({error.strerror})", "Restore it or build the manifest again"
-        ) from error
+    except OSError:
+        return None
     return found.st_size, found.st_mtime_ns
 
 

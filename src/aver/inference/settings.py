@@ -59,7 +59,7 @@ class AnalysisSettings:
     face_network: str = "face_expression"
     voice_network: str = "voice_expression"
     fusion_network: str = "mater"
-    calibrate: tuple[Path, ...] = ()
+    calibrate: tuple[str | Path, ...] = ()
     calibration: Literal["mean", "mean_and_spread"] = "mean"
     calibration_prior_windows: float = 20.0
 
@@ -76,6 +76,8 @@ class AnalysisSettings:
             raise SettingError("threads", "is below 1", "Use 1 or more")
         if self.thumbnails < 0:
             raise SettingError("thumbnails", "is negative", "Use 0 or more")
+        if isinstance(self.calibrate, str | Path):
+            raise SettingError("calibrate", "is one path, not several", "Write (path,)")
         if self.calibration not in ("mean", "mean_and_spread"):
             known = "Use mean or mean_and_spread"
             raise SettingError("calibration", f"is {self.calibration!r}", known)

@@ -29,6 +29,12 @@ Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 Tell = Callable[[str], None]
 
+_TRANSFORMS: dict[str, Callable[[Floats], Floats]] = {
+    "none": lambda x: x,
+    "log1p": lambda x: np.sign(x) * np.log1p(np.abs(x)),
+    "sqrt": lambda x: np.sign(x) * np.sqrt(np.abs(x)),
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Stream:
@@ -197,14 +203,18 @@ def load_stream(
     if failed:
         tell(f"stream '{name}': {failed} of {len(found)} clips could not be measured")
     stream = stack(name, found, extractor.shape, tell)
+    values = _TRANSFORMS[features.transform](stream.values)
     identity = {
         "extractor": extractor.name,
         "version": extractor.version,
         # Settings as the recipe has them: where a table lies does not matter, its hash does.
         "settings": {**extractor.settings.model_dump(mode="json"), **features.settings},
         "depends_on": dict(extractor.depends_on),
+        "transform": features.transform,
     }
-    return replace(stream, identity=json.dumps(identity, sort_keys=True, default=str))
+    return replace(
+        stream, values=values, identity=json.dumps(identity, sort_keys=True, default=str)
+    )
 
 
 def progress_bar() -> Any:
