@@ -100,6 +100,15 @@ def test_log_mel_of_the_whole_clip_is_vggish(shared, tmp_path):
     np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=2e-3)
 
 
+def test_log_mel_of_a_long_clip_is_frame_by_frame_the_same(tmp_path, monkeypatch):
+    path = write_wave(tmp_path / "tone.wav", tone(1.013))
+    extractor = make_extractor("log_mel", window_seconds=0)
+    at_once = extractor.extract(Clip(path)).values
+    monkeypatch.setattr("aver.features.log_mel_extractor._BLOCK", 7)
+    np.testing.assert_array_equal(extractor.extract(Clip(path)).values, at_once)
+    assert len(at_once) == 1 + (round(1.013 * 16_000) - 400) // 160
+
+
 def test_log_mel_refuses_other_windows():
     with pytest.raises(SettingError, match="whole number of quarter seconds"):
         make_extractor("log_mel", window_seconds=0.4)

@@ -17,6 +17,8 @@ from aver.features.log_mel import (
 from aver.features.windows import WindowSettings, cut, read_sound, window_features
 from aver.media import SAMPLE_RATE
 
+_BLOCK = 8192
+
 
 class LogMelSettings(WindowSettings):
     """Windows of log-mel frames.
@@ -60,7 +62,11 @@ class LogMel(Extractor):
         if self.settings.window_seconds:
             parts = [window_log_mel(part) for part in cut(sound, self.settings)]
             return window_features(parts, sound, self.settings)
-        frames = log_mel(sound.samples)
+        # Frame by frame the same, but in blocks, so that a film fits into memory.
+        step = _BLOCK * HOP_SAMPLES
+        ends = range(0, max(1, len(sound.samples)), step)
+        blocks = [sound.samples[at : at + step + FRAME_SAMPLES - HOP_SAMPLES] for at in ends]
+        frames = np.concatenate([log_mel(block) for block in blocks])
         if not len(frames):
             raise MediaError(clip.file, f"its sound lasts {sound.seconds:.3f} s, less than 25 ms")
         starts = np.arange(len(frames)) * HOP_SAMPLES / SAMPLE_RATE

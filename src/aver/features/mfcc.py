@@ -18,7 +18,7 @@ from pydantic import Field
 
 from aver.features.extractor import Clip, Extractor, Features, register_extractor
 from aver.features.resample import Resampling, resample
-from aver.features.spectrogram import decibels, short_time_spectrum
+from aver.features.spectrogram import decibels, spectrum_blocks
 from aver.features.windows import Sound, WindowSettings, mean_by_window, read_native
 
 FFT = 2048
@@ -65,15 +65,16 @@ def mfcc(
     """Mel frequency cepstral coefficients of every frame.
 
     Args:
-        samples: (n,) mono sound.
+        samples: (n,) mono sound, a sample at least.
         rate: its samples a second, above 2,000.
         coefficients: how many, at most 128.
 
     Returns:
         (1 + n // 512, coefficients) float32; frame k is centred on sample ``512 k``.
     """
-    magnitude = short_time_spectrum(samples, FFT, FFT, HOP, centred=True)
-    level = decibels(magnitude**2 @ slaney_matrix(rate))
+    matrix = slaney_matrix(rate)
+    blocks = spectrum_blocks(samples, FFT, FFT, HOP, centred=True)
+    level = decibels(np.concatenate([block**2 @ matrix for block in blocks]))
     return np.asarray(level @ cosine_matrix(MEL_BANDS, coefficients), dtype=np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from aver.features.extractor import Clip, Extractor, Features, register_extracto
 from aver.features.windows import Sound, WindowSettings, cut, read_sound, window_features
 from aver.media import SAMPLE_RATE
 
+_BLOCK = 4096
+
 Scale = Literal["magnitude", "power", "db", "log"]
 
 
@@ -21,10 +24,10 @@ def hann(length: int) -> NDArray[np.float64]:
     return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length))
 
 
-def short_time_spectrum(
+def spectrum_blocks(
     samples: NDArray[np.floating[Any]], fft: int, frame: int, hop: int, *, centred: bool
-) -> NDArray[np.float64]:
-    """Magnitudes of Hann-weighed frames.
+) -> Iterator[NDArray[np.float64]]:
+    """Magnitudes of Hann-weighed frames, some thousand frames at a time.
 
     Args:
         samples: (n,) mono sound.
@@ -35,8 +38,8 @@ def short_time_spectrum(
         centred: whether frame k is centred on sample ``k * hop``, with zeros around the clip;
             otherwise it starts there, and only whole frames count.
 
-    Returns:
-        (frames, fft // 2 + 1), non-negative; no frame where the sound is too short.
+    Yields:
+        (frames, fft // 2 + 1), non-negative; nothing where the sound is too short.
     """
     window = hann(frame)
     if centred:
@@ -44,9 +47,18 @@ def short_time_spectrum(
         window = np.pad(window, (left, fft - frame - left))
         samples = np.pad(samples, fft // 2)
     if len(samples) < len(window):
-        return np.zeros((0, fft // 2 + 1))
+        return
     frames = np.lib.stride_tricks.sliding_window_view(samples, len(window))[::hop]
-    return np.asarray(np.abs(np.fft.rfft(frames * window, fft, axis=1)))
+    for first in range(0, len(frames), _BLOCK):
+        yield np.abs(np.fft.rfft(frames[first : first + _BLOCK] * window, fft, axis=1))
+
+
+def short_time_spectrum(
+    samples: NDArray[np.floating[Any]], fft: int, frame: int, hop: int, *, centred: bool
+) -> NDArray[np.float64]:
+    """All of :func:`spectrum_blocks`: (frames, fft // 2 + 1)."""
+    blocks = spectrum_blocks(samples, fft, frame, hop, centred=centred)
+    return np.concatenate([np.zeros((0, fft // 2 + 1)), *blocks])
 
 
 def decibels(power: NDArray[np.float64], top: float = 80.0) -> NDArray[np.float64]:

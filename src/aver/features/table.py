@@ -207,13 +207,20 @@ def _means(
     present: NDArray[np.bool_],
     windows: NDArray[np.float64],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    upper = np.minimum(windows[:, None, 1], spans[None, :, 1])
-    lower = np.maximum(windows[:, None, 0], spans[None, :, 0])
-    # Below a microsecond two spans only touch.
-    shared = np.where(upper - lower > 1e-6, upper - lower, 0.0) * present
-    total = shared.sum(axis=1)
-    means = (shared @ values) / np.where(total > 0, total, 1.0)[:, None]
-    return means.astype(np.float32), total > 0
+    means = np.zeros((len(windows), values.shape[1]), np.float32)
+    reached = np.zeros(len(windows), np.bool_)
+    first = np.searchsorted(spans[:, 1], windows[:, 0])
+    last = np.searchsorted(spans[:, 0], windows[:, 1])
+    for row in np.flatnonzero(last > first):
+        some = slice(first[row], last[row])
+        shared = np.minimum(windows[row, 1], spans[some, 1])
+        shared = shared - np.maximum(windows[row, 0], spans[some, 0])
+        # Below a microsecond two spans only touch.
+        weights = np.where((shared > 1e-6) & present[some], shared, 0.0)
+        if weights.any():
+            means[row] = weights @ values[some] / weights.sum()
+            reached[row] = True
+    return means, reached
 
 
 def _stated_seconds(clip: Clip) -> float:

@@ -152,19 +152,18 @@ def mean_by_window(
     sound: Sound,
     settings: WindowSettings,
 ) -> Features:
-    """Mean of *frames* (frames, *shape) over the windows in which their *centres* (seconds) lie.
+    """Mean of *frames* (frames, *shape) over the windows in which their *centres* lie.
 
-    A window without a frame is not present.
+    Centres are in seconds, rising. A window without a frame is not present.
     """
     spans = window_spans(sound.seconds, settings)
     values = np.zeros((len(spans), *frames.shape[1:]), np.float32)
     present = np.zeros(len(spans), np.bool_)
-    for row, (start, end) in enumerate(spans):
-        inside = (centres >= start) & (centres < end)
-        if not settings.window_seconds:
-            inside[:] = True  # the last centred frame may lie on the clip's very end
-        if inside.any():
-            values[row], present[row] = frames[inside].mean(axis=0), True
+    first, last = np.searchsorted(centres, spans).T
+    if not settings.window_seconds:
+        last[:] = len(frames)  # the last centred frame may lie on the clip's very end
+    for row in np.flatnonzero(last > first):
+        values[row], present[row] = frames[first[row] : last[row]].mean(axis=0), True
     return window_features(values, sound, settings, present)
 
 
