@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from aver._version import __version__
-from aver.cli import analyze, compare, corpus, evaluate, extract, models, reproduce, split, train
+from aver.cli import (
+    analyze,
+    compare,
+    corpus,
+    evaluate,
+    export,
+    extract,
+    models,
+    reproduce,
+    split,
+    train,
+)
 from aver.errors import AverError, one_line
 
 app = typer.Typer(
@@ -47,6 +58,7 @@ app.command("split")(split.split)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(models.app, name="models")
