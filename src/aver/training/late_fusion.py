@@ -37,7 +37,10 @@ from aver.training.late_fusion_fit import (
 )
 from aver.training.recipe import RecipeBase, Settings, register_task
 
-DATA = "RAVDESS speech, 1,440 audio-video clips; published scores of three models"
+DATA = (
+    "RAVDESS speech, 1,440 audio-video clips: published scores of three models (the voice model's "
+    "checkpoint was chosen by its makers on the test fold)"
+)
 COMMAND = "aver reproduce recipes/{name}.toml --data DATA --out OUT"
 
 
