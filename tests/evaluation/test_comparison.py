@@ -90,6 +90,14 @@ def test_one_fold_and_one_subject_are_said():
     assert np.isnan(found.differences[0].low)
 
 
+def test_too_few_subjects_for_a_test_are_said():
+    few = {"subjects": 5, "each": 30}
+    found = compare(make_predictions(**few, right=0.9), make_predictions(**few, seed=1, right=0.2))
+    assert [t.name for t in found.tests] == ["McNemar", "corrected t"]
+    assert any("5 subjects are too few" in note for note in found.notes)
+    assert not np.isnan(found.differences[0].low)
+
+
 def test_repeated_splits_are_said():
     # Two folds of 36 items each, of 48 in all: 36 tested, 12 left to learn from.
     items = [f"c{n}" for n in range(36)] + [f"c{n}" for n in range(12, 48)]

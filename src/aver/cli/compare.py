@@ -91,7 +91,12 @@ def _print(found: Comparison) -> None:
     tests.add_column("how", overflow="fold")
     over = {"McNemar": "items", "Wilcoxon": "subjects", "corrected t": "folds"}
     for test in found.tests:
-        tests.add_row(test.name, f"{test.p:.4f}", f"{test.count} {over[test.name]}", test.note)
+        tests.add_row(
+            test.name,
+            "< 0.0001" if test.p < 1e-4 else f"{test.p:.4f}",
+            f"{test.count} {over[test.name]}",
+            test.note,
+        )
     console.print(tests, markup=False)
     for note in found.notes:
         console.print(f"note: {note}", style="dim", markup=False)

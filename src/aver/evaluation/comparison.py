@@ -20,6 +20,7 @@ METRICS: dict[str, Metric] = {
     "unweighted_average_recall": unweighted_average_recall,
 }
 LEVEL = 0.05  # probability below which a difference counts as shown
+FEWEST_SUBJECTS = 6  # with five that all agree, Wilcoxon's p is 2 / 2**5, above LEVEL
 NAMED = 3  # missing items that a message names
 
 
@@ -49,7 +50,8 @@ class Comparison:
         items: items compared.
         subjects: people they are of.
         differences: of accuracy and of unweighted average recall.
-        tests: McNemar, Wilcoxon over subjects and corrected t over folds, as far as possible.
+        tests: McNemar, Wilcoxon over subjects (six or more) and corrected t over folds (two or
+            more).
         notes: what could not be done, and why.
         verdict: one or two sentences in plain words.
     """
@@ -136,7 +138,12 @@ def compare(
     gain = right[0].astype(float) - right[1].astype(float)
     tests, notes = [mcnemar(*right)], []
     names, where = np.unique(subjects, return_inverse=True)
-    if len(names) > 1:
+    if 1 < len(names) < FEWEST_SUBJECTS:
+        notes.append(
+            f"{len(names)} subjects are too few for a test over subjects: even if all agreed, "
+            "that could be chance."
+        )
+    elif len(names) > 1:
         tests.append(wilcoxon(np.bincount(where, gain) / np.bincount(where)))
     else:
         notes.append("All items are of one subject: no test over subjects, no interval.")
