@@ -83,6 +83,22 @@ def test_whom_the_network_has_seen_is_told(name):
     assert len(extractor.depends_on["network"]) == 64
 
 
+@pytest.mark.parametrize("name", ["voice_expression", "face_expression"])
+def test_another_network_says_itself_whom_it_has_seen(name, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(pretrained.path_of(name))
+    silent = tmp_path / "silent.onnx"
+    onnx.save(model, silent)
+    # Nobody knows: what the shipped one has seen.
+    assert make_extractor(name, network=str(silent)).seen_subjects == pretrained.seen_subjects(name)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "seen_subjects", '["ravdess/01", "ravdess/02"]'
+    told = tmp_path / "told.onnx"
+    onnx.save(model, told)
+    seen = make_extractor(name, network=str(told)).seen_subjects
+    assert seen == {"ravdess/01", "ravdess/02"}
+
+
 def test_a_network_of_half_seconds_alone_refuses_quarters(tmp_path, clip):
     onnx = pytest.importorskip("onnx")
     model = onnx.load(pretrained.path_of("voice_expression"))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aver import pretrained
 from aver.features.extractor import Clip, Extractor, Features, register_extractor
 from aver.features.face_embedding import EMBEDDING, FaceEmbedder, window_embedding
 from aver.features.faces_of_clip import FaceReader, FaceSettings
-from aver.features.weights import file_hash, weights_path
-from aver.pretrained import CATALOGUE
+from aver.features.weights import file_hash, seen_by, weights_path
 
 
 class FaceExpressionExtractorSettings(FaceSettings):
@@ -33,6 +31,7 @@ class FaceExpression(Extractor):
     version = 1
     Settings = FaceExpressionExtractorSettings
     modality = "picture"
+    ignored_settings = frozenset({"network", "detector"})
 
     def __init__(self, settings: FaceExpressionExtractorSettings | None = None):
         super().__init__(settings)
@@ -53,9 +52,8 @@ class FaceExpression(Extractor):
 
     @property
     def seen_subjects(self) -> frozenset[str]:
-        """Whom the network was trained on; nothing is known of a network given by its path."""
-        name = self.settings.network
-        return pretrained.seen_subjects(name) if name in CATALOGUE else frozenset()
+        """Whom the network was trained on; see :func:`aver.features.weights.seen_by`."""
+        return seen_by(self.settings.network, "face_expression", self.embedder.metadata)
 
     @property
     def depends_on(self) -> Mapping[str, str]:

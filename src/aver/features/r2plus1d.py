@@ -52,6 +52,7 @@ class R2Plus1DExtractor(Extractor):
     version = 1
     Settings = R2Plus1DSettings
     modality = "picture"
+    ignored_settings = frozenset({"network"})
 
     def __init__(self, settings: R2Plus1DSettings | None = None):
         super().__init__(settings)

@@ -56,6 +56,7 @@ class ResNet50Extractor(Extractor):
     version = 1
     Settings = ResNet50Settings
     modality = "picture"
+    ignored_settings = frozenset({"network", "detector"})
 
     def __init__(self, settings: ResNet50Settings | None = None):
         super().__init__(settings)

@@ -56,6 +56,7 @@ class _TransformersEncoder(Extractor):
     version = 1
     Settings = SpeechEncoderSettings
     modality = "sound"
+    ignored_settings = frozenset({"model", "revision", "allow_download"})
     hub_name: ClassVar[str]
     """What ``model`` is when it is left empty."""
 

@@ -50,6 +50,7 @@ class VggMFaceExtractor(Extractor):
     version = 1
     Settings = VggMFaceSettings
     modality = "picture"
+    ignored_settings = frozenset({"network", "detector"})
 
     def __init__(self, settings: VggMFaceSettings | None = None):
         super().__init__(settings)

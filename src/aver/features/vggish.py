@@ -81,6 +81,7 @@ class VGGishExtractor(Extractor):
     version = 1
     Settings = VGGishSettings
     modality = "sound"
+    ignored_settings = frozenset({"network", "linear_layers", "pca"})
 
     def __init__(self, settings: VGGishSettings | None = None):
         super().__init__(settings)

@@ -44,6 +44,7 @@ class VoiceEmbedder:
 
     Attributes:
         centre: (512,) that mean, or None.
+        metadata: text entries of the file.
         any_length: whether windows of other lengths than half a second are taken.
 
     Raises:
@@ -65,10 +66,10 @@ class VoiceEmbedder:
                 f"is not a voice network: it takes {shapes} and gives {outputs}",
                 "Export it with a voice recipe",
             )
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.centre: NDArray[np.float32] | None = None
-        if "centre" in metadata:
-            self.centre = np.array(json.loads(metadata["centre"]), np.float32)
+        if "centre" in self.metadata:
+            self.centre = np.array(json.loads(self.metadata["centre"]), np.float32)
 
     def run(self, log_mel: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embed windows whose level is already even.

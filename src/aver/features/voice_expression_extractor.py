@@ -7,14 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import Field, field_validator
 
-from aver import pretrained
 from aver.errors import SettingError
 from aver.features.clip_windows import read_clip_sound, window_times
 from aver.features.extractor import Clip, Extractor, ExtractorSettings, Features, register_extractor
 from aver.features.voice_embedding import EMBEDDING, VoiceEmbedder
-from aver.features.weights import file_hash, weights_path
+from aver.features.weights import file_hash, seen_by, weights_path
 from aver.media import SAMPLE_RATE
-from aver.pretrained import CATALOGUE
 
 
 class VoiceExpressionExtractorSettings(ExtractorSettings):
@@ -52,6 +50,7 @@ class VoiceExpression(Extractor):
     version = 1
     Settings = VoiceExpressionExtractorSettings
     modality = "sound"
+    ignored_settings = frozenset({"network"})
 
     def __init__(self, settings: VoiceExpressionExtractorSettings | None = None):
         super().__init__(settings)
@@ -79,9 +78,8 @@ class VoiceExpression(Extractor):
 
     @property
     def seen_subjects(self) -> frozenset[str]:
-        """Whom the network was trained on; nothing is known of a network given by its path."""
-        name = self.settings.network
-        return pretrained.seen_subjects(name) if name in CATALOGUE else frozenset()
+        """Whom the network was trained on; see :func:`aver.features.weights.seen_by`."""
+        return seen_by(self.settings.network, "voice_expression", self.embedder.metadata)
 
     @property
     def depends_on(self) -> Mapping[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,6 +40,29 @@ def file_hash(path: Path) -> str:
         return _hash(path, facts.st_size, facts.st_mtime_ns)
     except OSError as error:
         raise ModelError(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def seen_by(name: str, shipped: str, metadata: Mapping[str, str]) -> frozenset[str]:
+    """The people of known corpora that a network was trained on.
+
+    Args:
+        name: of the model cache, or a path.
+        shipped: name of the shipped network of the same kind.
+        metadata: of the network's file; ``seen_subjects`` holds them as a JSON list.
+
+    Returns:
+        What the catalogue says of a *name* it knows; else what the file says; else, since nobody
+        knows, what the shipped network has seen.
+    """
+    if name in CATALOGUE:
+        return pretrained.seen_subjects(name)
+    try:
+        stated = json.loads(metadata.get("seen_subjects", ""))
+    except ValueError:
+        stated = None
+    if isinstance(stated, list):
+        return frozenset(str(subject) for subject in stated)
+    return pretrained.seen_subjects(shipped)
 
 
 @lru_cache(maxsize=64)

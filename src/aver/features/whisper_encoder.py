@@ -39,6 +39,7 @@ class WhisperEncoder(Extractor):
     version = 1
     Settings = WhisperSettings
     modality = "sound"
+    ignored_settings = frozenset({"model"})
 
     def __init__(self, settings: WhisperSettings | None = None):
         super().__init__(settings)
