@@ -172,7 +172,7 @@ def export_onnx(
         entry.key, entry.value = key, value
     onnx.checker.check_model(model)
     difference = parity(model.SerializeToString(), rounded, example)
-    if difference > tolerance:
+    if not difference <= tolerance:
         raise ModelError(path, f"ONNX differs from torch by {difference:.2g} (> {tolerance:g})")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -193,4 +193,5 @@ def parity(model: str | Path | bytes, module: nn.Module, example: Sequence[Tenso
     with torch.no_grad():
         ours = module(*example)
     ours = (ours,) if isinstance(ours, Tensor) else tuple(ours)
-    return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(ours, theirs, strict=True))
+    # Not Python's max, which would pass over a difference that is no number.
+    return float(np.max([np.abs(a.numpy() - b).max() for a, b in zip(ours, theirs, strict=True)]))
