@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from aver.errors import RecipeError
 from aver.evaluation.comparison import compare
 from aver.evaluation.predictions import Predictions, concatenate, write_predictions
