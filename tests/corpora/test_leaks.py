@@ -4,7 +4,7 @@ from corpora.manifests import make_manifest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aver.corpora import leaks, make_frame, takes
+from aver.corpora import identity, leaks, make_frame, sounds, takes
 from aver.corpora.splits import Fold, Split, SplitSettings, make_split
 from aver.errors import CorpusError
 
@@ -135,15 +135,34 @@ def test_sounds_are_heard_once_and_silence_is_nobody_s(tmp_path):
 
     for name in ("one.wav", "silent1.wav", "silent2.wav"):
         (tmp_path / name).write_bytes(b"x")
-    manifest = make_frame(
-        [{"file": str(tmp_path / n)} for n in ("one.wav", "silent1.wav", "silent2.wav", "one.wav")]
-    )
+    files = [str(tmp_path / n) for n in ("one.wav", "silent1.wav", "silent2.wav", "one.wav")]
     for _ in range(2):
-        assert takes.sound_keys(manifest, hasher) == ["one", "", "", "one"]
+        assert sounds.sound_keys_of(files, hasher) == ["one", "", "", "one"]
     assert heard == ["one.wav", "silent1.wav", "silent2.wav"]
     (tmp_path / "one.wav").write_bytes(b"longer")
-    takes.sound_keys(manifest, hasher)
+    sounds.sound_keys_of(files, hasher)
     assert heard[3:] == ["one.wav"]
+    assert sounds.sound_keys_of([str(tmp_path / "gone.wav"), "/all.csv"], hasher) == ["", ""]
+    assert sounds.missing_of([*files, str(tmp_path / "gone.wav")]) == 1
+
+
+def test_sounds_are_remembered_from_run_to_run(tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr(identity, "sound_hash", lambda path: heard.append(path.name) or "sound")
+    clip, kept = tmp_path / "clip.wav", tmp_path / "sounds.json"
+    clip.write_bytes(b"x")
+    for content in (None, "{", '{"aver": "0.0.0-another", "sounds": {}}'):
+        if content is not None:
+            kept.write_text(content)
+        for _ in range(2):
+            monkeypatch.setattr(sounds, "_known", {})  # as a new process would have it
+            with sounds.kept_sounds(kept):
+                assert sounds.sound_keys_of([str(clip)]) == ["sound"]
+        assert heard == ["clip.wav"]
+        heard.clear()
+    assert [f.name for f in tmp_path.iterdir() if f.suffix != ".wav"] == ["sounds.json"]
+    with sounds.kept_sounds(tmp_path / "no folder" / "sounds.json"):
+        sounds.sound_keys_of([str(clip)])
 
 
 def test_ravdess_publishes_one_recording_twice(shared, tmp_path):

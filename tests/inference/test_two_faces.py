@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,14 @@ import av  # noqa: E402
 import cv2  # noqa: E402
 
 from aver.inference.analyze import analyze  # noqa: E402
+from aver.inference.settings import AnalysisSettings  # noqa: E402
+
+
+DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.mp4"
 
 
 @pytest.fixture(scope="module")
-def two_faces(shared, tmp_path_factory):
+def film(shared, tmp_path_factory):
     """A speaking CREMA-D actor on the left, a portrait that sways but does not speak right."""
     source = shared / "data" / "crema_d_sample" / "1001_DFA_ANG_XX.flv"
     with av.open(str(source)) as clip:
@@ -47,7 +52,12 @@ def two_faces(shared, tmp_path_factory):
             block.time_base = Fraction(1, blocks[0].sample_rate)
             out.mux(voice.encode(block))
         out.mux(voice.encode())
-    return analyze(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def two_faces(film):
+    return analyze(film)
 
 
 def test_both_are_people_from_beginning_to_end(two_faces):
@@ -69,3 +79,19 @@ def test_the_voice_goes_to_the_face_that_speaks(two_faces):
     assert voices
     assert all(s.person != portrait for s in voices)
     assert sum(s.person == actor for s in voices) >= len(voices) / 2
+
+
+@pytest.mark.parametrize(("clip", "place"), [("1001_DFA_HAP_XX.flv", 0), ("demo.mp4", 1)])
+def test_calibration_goes_to_the_person_of_the_clips(film, two_faces, shared, clip, place):
+    """The actor's other clip calibrates the left face, the portrait's own film the right one."""
+    folder = DEMO.parent if clip == DEMO.name else shared / "data" / "crema_d_sample"
+    found = analyze(film, settings=AnalysisSettings(calibrate=(folder / clip,)))
+    pairs = zip(found.segments, two_faces.segments, strict=True)
+    changed = {after.person for after, before in pairs if after.scores != before.scores}
+    assert changed == {from_left_to_right(two_faces)[place]}
+    assert {found.model["calibration"]["person"]} == changed
+
+
+def from_left_to_right(timeline):
+    left = {s.person: s.box[0] for s in timeline.segments if s.box is not None}
+    return sorted(left, key=left.get)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from aver.corpora.sounds import sound_keys_of
 from aver.corpora.takes import (
     overlap_keys,
     recordings_of,
-    sound_keys,
     spans_of,
     subjects_of,
     texts,
@@ -67,7 +67,9 @@ def check(
         _overlapping(manifest, "stretch of a file", None, split.folds),
     ]
     if by_sound:
-        found.append(_overlapping(manifest, "sound", sound_keys(manifest), split.folds))
+        found.append(
+            _overlapping(manifest, "sound", sound_keys_of(texts(manifest, "file")), split.folds)
+        )
     sentence = "; ".join(part for part in found if part)
     if sentence and not allow_leak.strip():
         raise CorpusError(f"split '{split.name}'", sentence, _ADVICE)

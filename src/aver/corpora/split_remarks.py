@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aver.corpora.takes import missing_files, subjects_of, texts
+from aver.corpora.sounds import missing_of
+from aver.corpora.takes import subjects_of, texts
 from aver.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def unnamed(manifest: pd.DataFrame) -> list[str]:
 
 def unheard(manifest: pd.DataFrame) -> list[str]:
     """A remark where sounds could not be compared."""
-    count = missing_files(manifest)
+    count = missing_of(texts(manifest, "file"))
     if not count:
         return []
     return [f"Sounds were not compared where files are missing: {count} of them."]

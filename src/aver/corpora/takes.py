@@ -7,25 +7,20 @@ and checks do not change when the rows come in another order or from another fol
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aver.errors import AverError, CorpusError
+from aver.corpora.sounds import TABLES, sound_keys_of
+from aver.errors import CorpusError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TABLES = frozenset({".csv", ".tsv", ".parquet"})
-"""Files that hold many items: their rows share a file without sharing a stretch of it."""
-
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
-
-Hasher = Callable[[Path], str]
 
 
 def texts(manifest: pd.DataFrame, column: str) -> list[str]:
@@ -91,53 +86,6 @@ def spans_of(manifest: pd.DataFrame) -> NDArray[np.float64]:
     return np.stack([start, end], axis=1)
 
 
-def sound_keys(manifest: pd.DataFrame, hasher: Hasher | None = None) -> list[str]:
-    """Identity of the decoded sound of each row's file; empty where there is none to hear.
-
-    A file that is not there has none: features may come from tables alone.
-
-    Hashes are kept for this process, by path, size and time of change.
-
-    Args:
-        manifest: the rows.
-        hasher: file to hash; :func:`aver.corpora.identity.sound_hash` if None.
-    """
-    if hasher is None:
-        from aver.corpora.identity import sound_hash as hasher
-    keys: dict[str, str] = {}
-    files = texts(manifest, "file")
-    for file in files:
-        if file not in keys:
-            stamp = _stamp(file)
-            tabled = Path(file).suffix.lower() in _TABLES
-            keys[file] = "" if tabled or stamp is None else _kept_hash(file, *stamp, hasher)
-    return [keys[file] for file in files]
-
-
-def missing_files(manifest: pd.DataFrame) -> int:
-    """How many of the files that the rows name are not there."""
-    return sum(_stamp(file) is None for file in set(texts(manifest, "file")))
-
-
-def _stamp(file: str) -> tuple[int, int] | None:
-    try:
-        found = Path(file).stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
-
-
-@lru_cache(maxsize=1 << 17)
-def _kept_hash(file: str, size: int, changed: int, hasher: Hasher) -> str:
-    try:
-        return hasher(Path(file))
-    except CorpusError:
-        raise
-    except AverError:
-        # Nothing can be heard in it (a silent film, a picture): no sound to have in common.
-        return ""
-
-
 def overlap_keys(manifest: pd.DataFrame, keys: Sequence[str] | None = None) -> list[Hashable]:
     """Rows with the same key overlap in time within one file, or through rows between them.
 
@@ -160,7 +108,7 @@ def overlap_keys(manifest: pd.DataFrame, keys: Sequence[str] | None = None) -> l
 
 def _file_keys(manifest: pd.DataFrame) -> list[str]:
     files = texts(manifest, "file")
-    return ["" if Path(file).suffix.lower() in _TABLES else file for file in files]
+    return ["" if Path(file).suffix.lower() in TABLES else file for file in files]
 
 
 def takes_of(manifest: pd.DataFrame, *, by_sound: bool = False) -> NDArray[np.intp]:
@@ -170,7 +118,7 @@ def takes_of(manifest: pd.DataFrame, *, by_sound: bool = False) -> NDArray[np.in
     """
     relations: list[Iterable[Hashable]] = [recordings_of(manifest), overlap_keys(manifest)]
     if by_sound:
-        keys = sound_keys(manifest)
+        keys = sound_keys_of(texts(manifest, "file"))
         relations.append(
             [k if s else "" for k, s in zip(overlap_keys(manifest, keys), keys, strict=True)]
         )

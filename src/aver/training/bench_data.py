@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aver.corpora.leaks import refuse_seen
+from aver.corpora.sounds import kept_sounds
 from aver.corpora.splits import Split, make_split
 from aver.errors import CorpusError
 from aver.evaluation.results import hash_files
@@ -145,7 +146,8 @@ def load_rows(
     if "by_sound" not in chosen.model_fields_set:
         # A table is made once: sounds are compared unless the recipe says not to.
         chosen = chosen.model_copy(update={"by_sound": True})
-    split = make_split(manifest, chosen)
+    with kept_sounds(out / "sounds.json"):
+        split = make_split(manifest, chosen)
     subjects = manifest["subject"].to_numpy(dtype=object)
     tested = np.unique(np.concatenate([fold.test for fold in split.folds]))
     for name, people in seen.items():
