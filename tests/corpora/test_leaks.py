@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from corpora.manifests import make_manifest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aver.corpora import identity, leaks, make_frame, sounds, takes
@@ -92,6 +92,7 @@ spans = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(spans, st.data())
 def test_overlaps_are_those_of_the_definition(times, data):
     side = data.draw(st.lists(st.integers(0, 2), min_size=len(times), max_size=len(times)))

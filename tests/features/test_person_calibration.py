@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -45,6 +45,7 @@ def test_shrinking_by_hand():
     np.testing.assert_array_equal(apply(np.array([[5.0]]), nobody, population), [[5.0]])
 
 
+@settings(deadline=None)
 @given(windows, windows, st.sampled_from(["mean", "mean_and_spread"]))
 def test_a_person_ends_up_where_the_population_is(own, others, mode):
     population = statistics_of(others)
@@ -56,6 +57,7 @@ def test_a_person_ends_up_where_the_population_is(own, others, mode):
         np.testing.assert_allclose(moved.std(axis=0)[varies], population.spread[varies], atol=1e-3)
 
 
+@settings(deadline=None)
 @given(windows, st.integers(0, 20))
 def test_running_sums_are_the_statistics(values, cut):
     one, two = RunningStatistics(3), RunningStatistics(3)

@@ -16,7 +16,6 @@ import cv2  # noqa: E402
 from aver.inference.analyze import analyze  # noqa: E402
 from aver.inference.settings import AnalysisSettings  # noqa: E402
 
-
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.mp4"
 
 
