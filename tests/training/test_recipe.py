@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -16,8 +17,17 @@ class Inner(Settings):
     epochs: int = 3
 
 
+class Row(Settings):
+    name: str
+    schedule: Literal["constant", "cosine"] = "cosine"
+    training: Inner | None = None
+
+
 class Outer(RecipeBase):
     training: Inner = Inner()
+    rows: tuple[Row, ...] = ()
+    named: dict[str, Row] = Field(default_factory=dict)
+    either: list[Annotated[Inner | Row, "one of two"]] = Field(default_factory=list)
 
 
 @register_task("test_task", Outer)
@@ -39,6 +49,9 @@ def test_reads_and_runs(tmp_path):
     assert recipe.training.epochs == 3
 
 
+ROWS = 'task = "test_task"\nname = "x"\n[[rows]]\nname = "a"\n'
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -55,6 +68,24 @@ def test_reads_and_runs(tmp_path):
             "'training.learning_rate': input should be greater than 0",
         ),
         ('task = "test_task"', "'name': field required"),
+        (
+            ROWS + '[[rows]]\nname = "b"\nshedule = "cosine"',
+            "unknown key 'rows[2].shedule' (did you mean 'schedule'?)",
+        ),
+        (
+            ROWS + "[rows.training]\nepoch = 3",
+            "unknown key 'rows[1].training.epoch' (did you mean 'epochs'?)",
+        ),
+        (
+            ROWS + "[named.voice]\nname = 'v'\nnames = 'w'",
+            "unknown key 'named.voice.names' (did you mean 'name'?)",
+        ),
+        (ROWS + "[named.voice.training]\nepoks = 1", "(did you mean 'epochs'?)"),
+        (ROWS + "[[either]]\nepoks = 1", "(did you mean 'epochs'?)"),
+        (
+            ROWS + "schedule = 'cosin'",
+            "'rows[1].schedule': input should be 'constant' or 'cosine' (did you mean 'cosine'?)",
+        ),
     ],
 )
 def test_says_what_is_wrong_in_one_line(tmp_path, text, expected):

@@ -12,11 +12,13 @@ A task adds itself with one decorator::
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -127,24 +129,59 @@ def load_recipe(path: str | Path) -> tuple[RecipeBase, TaskFunction]:
 
 
 def _explain(error: ValidationError, schema: type[BaseModel]) -> Iterator[str]:
-    """One sentence for each problem pydantic found."""
+    """One sentence for each problem pydantic found; each problem once."""
+    told = set()
     for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
+        where = _where(item["loc"])
         if item["type"] == "extra_forbidden":
             known = list(_fields_at(schema, item["loc"][:-1]))
-            yield f"unknown key '{where}' ({_nearest(str(item['loc'][-1]), known)})"
+            sentence = f"unknown key '{where}' ({_nearest(str(item['loc'][-1]), known)})"
         else:
-            yield f"'{where}': {item['msg'][0].lower()}{item['msg'][1:]}"
+            sentence = f"'{where}': {item['msg'][0].lower()}{item['msg'][1:]}"
+            if item["type"] == "literal_error" and isinstance(item["input"], str):
+                known = re.findall(r"'([^']*)'", item.get("ctx", {}).get("expected", ""))
+                if close := difflib.get_close_matches(item["input"], known, n=1, cutoff=0.5):
+                    sentence += f" (did you mean '{close[0]}'?)"
+        if sentence not in told:
+            told.add(sentence)
+            yield sentence
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    """``systems[1].training.epochs``; tables of a list are counted from 1, as one reads them."""
+    text = ""
+    for part in location:
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 def _fields_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> Mapping[str, Any]:
-    current: Any = schema
+    """Fields of the table at *location*: inside tables, lists and mappings of tables, unions."""
+    current: list[Any] = [schema]
     for part in location:
-        if isinstance(part, int):  # an entry of a list of tables: its type is the list's own
-            current = next(iter(get_args(current)), None)
-            continue
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            return {}
-        current = field.annotation
-    return getattr(current, "model_fields", {})
+        found: list[Any] = []
+        for kind in current:
+            for candidate in _unfolded(kind):
+                fields = getattr(candidate, "model_fields", None)
+                if fields is not None:
+                    found += [fields[part].annotation] if part in fields else []
+                elif get_origin(candidate) in (list, tuple, set, frozenset):
+                    found += get_args(candidate)[:1]
+                elif get_origin(candidate) in (dict, Mapping):
+                    found += get_args(candidate)[1:]
+        # What pydantic names between (the kind of a union) is no step further down.
+        current = found or current
+    there: dict[str, Any] = {}
+    for kind in current:
+        for candidate in _unfolded(kind):
+            there.update(getattr(candidate, "model_fields", {}))
+    return there
+
+
+def _unfolded(kind: Any) -> list[Any]:
+    """The members of a union, what an annotation is of, or *kind* alone."""
+    if get_origin(kind) is Annotated:
+        return _unfolded(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return [part for member in get_args(kind) for part in _unfolded(member)]
+    return [kind]
