@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/models.md", "docs/speed.md", "docs/evaluation.md")
+PAGES = ("README.md", "docs/corpora.md", "docs/models.md", "docs/speed.md", "docs/evaluation.md")
 PLACE = re.compile(
     r"(<!-- table: (?P<files>[^>]*?) -->\n)(?P<body>.*?)(<!-- end table -->)", re.DOTALL
 )

@@ -27,8 +27,8 @@ MOST_SECONDS = 120.0
 """Only so much of a long recording is printed."""
 MOST_ERRORS = 0.2
 """Share of differing bits up to which two sounds are one. The paper takes 0.35 for 3 s of music;
-speech comes nearer: two takes of one sentence by one actor of RAVDESS differ in 0.28 and more,
-the same take through Opus at 24 kbit/s and AAC at 32 kbit/s in at most 0.18."""
+speech comes nearer: two takes of a sentence by one actor of RAVDESS differ in 0.25 and more, one
+take through Opus and AAC in up to 0.18 (``benchmarks/sound_identity.py``)."""
 LEAST_FRAMES = 40
 LEAST_OVERLAP = 0.8
 """Share of the shorter sound that must lie on the longer."""
@@ -121,7 +121,7 @@ def compare(first: Fingerprint, second: Fingerprint, offset: int) -> float:
 
 def find_alike(prints: Sequence[Fingerprint | None]) -> list[Likeness]:
     """All pairs of sounds that are one, by their numbers in *prints*."""
-    candidates = _candidates(prints)
+    candidates = find_candidates(prints)
     best: dict[tuple[int, int], float] = {}
     for one, other, offset in candidates:
         first, second = prints[one], prints[other]
@@ -134,8 +134,8 @@ def find_alike(prints: Sequence[Fingerprint | None]) -> list[Likeness]:
     return [Likeness(one, other, errors) for (one, other), errors in sorted(best.items())]
 
 
-def _candidates(prints: Sequence[Fingerprint | None]) -> list[tuple[int, int, int]]:
-    """Pairs that share words, with how many frames the second lies after the start of the first.
+def find_candidates(prints: Sequence[Fingerprint | None]) -> list[tuple[int, int, int]]:
+    """Pairs that share a word, with how many frames the second lies after the start of the first.
 
     Words that hang about in many sounds say nothing and are passed over.
     """
@@ -157,6 +157,5 @@ def _candidates(prints: Sequence[Fingerprint | None]) -> list[tuple[int, int, in
             a < b, places[same] - places[same + step], places[same + step] - places[same]
         )
         pairs = np.stack([np.minimum(a, b), np.maximum(a, b), shift], axis=1)
-        unique, votes = np.unique(pairs, axis=0, return_counts=True)
-        found.update(map(tuple, unique[votes >= 2].tolist()))
+        found.update(map(tuple, np.unique(pairs, axis=0).tolist()))
     return sorted(found)
