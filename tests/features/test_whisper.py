@@ -155,6 +155,14 @@ def test_more_than_thirty_seconds_come_in_pieces(encoder_file, tmp_path):
     assert len(found) == 80
     # Positions start anew with the second piece.
     np.testing.assert_allclose(found.values[62], found.values[2], atol=0.1)
+    # Windows that reach over the seam are pooled from both sides of it.
+    over = make_extractor(
+        "whisper_encoder", model=str(encoder_file), layers=0, window_seconds=4
+    ).extract(clip)
+    means = found.values[56:64].mean(axis=0)
+    np.testing.assert_allclose(over.values[7], means, atol=0.01)
+    few = make_extractor("whisper_encoder", model=str(encoder_file), layers=0, windows=61)
+    np.testing.assert_array_equal(few.extract(clip).values, found.values[:61])
 
 
 def test_a_stretch_of_a_recording_is_that_stretch_alone(encoder_file, tmp_path, sound):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -63,6 +64,39 @@ class LayerSettings(ExtractorSettings):
         """Width of the values, where each layer is *of_layer* wide."""
         layers = len(self.layers) if self.combine == "concatenate" else 1
         return of_layer * layers * (2 if self.pooling == "mean_and_spread" else 1)
+
+
+PIECE_SECONDS = 30
+"""Longest sound that goes through an encoder at once."""
+
+
+def pool_pieces(
+    pieces: Iterable[Floats],
+    times: NDArray[np.floating[Any]],
+    steps_a_second: float,
+    settings: LayerSettings,
+) -> Floats:
+    """:func:`pool` over sound that comes in pieces of :data:`PIECE_SECONDS`.
+
+    Where windows do not reach over the seams, one piece is held at a time; only those that hold
+    windows are asked for.
+
+    Args:
+        pieces: (layers, steps, width) each.
+        times: (windows, 2) seconds.
+        steps_a_second: how many steps a second holds.
+        settings: how layers are combined, and steps pooled.
+    """
+    if not settings.window_seconds or PIECE_SECONDS % settings.window_seconds:
+        return pool(np.concatenate(list(pieces), axis=1), times, steps_a_second, settings)
+    at_once = round(PIECE_SECONDS / settings.window_seconds)
+    rows = []
+    for number, piece in enumerate(pieces):
+        inside = times[number * at_once : (number + 1) * at_once]
+        rows.append(pool(piece, inside - number * PIECE_SECONDS, steps_a_second, settings))
+        if (number + 1) * at_once >= len(times):
+            break
+    return np.concatenate(rows)
 
 
 def pool(

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from aver.errors import ModelError, SettingError
 from aver.features.clip_windows import read_clip_sound, window_times
 from aver.features.extractor import Clip, Extractor, Features, register_extractor
-from aver.features.layers import Floats, LayerSettings, pool
+from aver.features.layers import PIECE_SECONDS, Floats, LayerSettings, pool_pieces
 from aver.features.weights import file_hash
 from aver.media import SAMPLE_RATE
 
-PIECE_SAMPLES = 30 * SAMPLE_RATE
+PIECE_SAMPLES = PIECE_SECONDS * SAMPLE_RATE
 """Longest sound taken at once: attention costs the square of it."""
 
 # One vector needs 25 ms; shorter clips are continued with silence.
@@ -113,14 +113,14 @@ class _TransformersEncoder(Extractor):
             self._load()
         if self._normalise:
             samples = (samples - samples.mean()) / np.sqrt(samples.var() + np.float32(1e-7))
-        pieces = [
+        pieces = (
             self._hidden(samples[at : at + PIECE_SAMPLES])
             for at in range(0, len(samples), PIECE_SAMPLES)
-        ]
+        )
         s = self.settings
         times = window_times(seconds, s.window_seconds, s.windows)
         steps_a_second = SAMPLE_RATE / math.prod(self.config["conv_stride"])
-        values = pool(np.concatenate(pieces, axis=1), times, steps_a_second, s)
+        values = pool_pieces(pieces, times, steps_a_second, s)
         return Features(values, times, np.ones(len(times), np.bool_))
 
     def _hidden(self, samples: NDArray[np.float32]) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from aver.features.clip_windows import read_clip_sound, window_times
 from aver.features.extractor import Clip, Extractor, Features, register_extractor
-from aver.features.layers import LayerSettings, pool
+from aver.features.layers import LayerSettings, pool_pieces
 from aver.features.weights import file_hash, weights_path
 from aver.features.whisper import MOST_SAMPLES, STEPS_A_SECOND, Context, SpeechEncoder
 
@@ -71,11 +71,11 @@ class WhisperEncoder(Extractor):
             ModelError: if the network is missing.
         """
         samples, seconds = read_clip_sound(clip)
-        pieces = [
+        pieces = (
             self.encoder.hidden(samples[at : at + MOST_SAMPLES])
             for at in range(0, len(samples), MOST_SAMPLES)
-        ]
+        )
         s = self.settings
         times = window_times(seconds, s.window_seconds, s.windows)
-        values = pool(np.concatenate(pieces, axis=1), times, STEPS_A_SECOND, s)
+        values = pool_pieces(pieces, times, STEPS_A_SECOND, s)
         return Features(values, times, np.ones(len(times), np.bool_))
