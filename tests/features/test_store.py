@@ -486,6 +486,13 @@ def test_hash_is_remembered_until_the_file_changes(tmp_path, monkeypatch):
     assert again.of(path) != digest
 
 
+def test_first_extraction_remembers_the_hashes(store, make):
+    manifest = make(b"abc")
+    os.utime(manifest["file"][0], (1e9, 1e9))
+    store.extract(manifest, ByteCounter())
+    assert "ba7816bf" in (store.root / "hashes.jsonl").read_text()
+
+
 def test_hash_of_a_file_just_changed_is_not_trusted(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"abc")

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal
 from aver.errors import AverError, CorpusError
 from aver.features.extractor import Clip, Extractor, Features
 from aver.features.store_hash import HashCache
-from aver.features.store_mark import check_store, mark_store
+from aver.features.store_mark import HASHES, check_store, mark_store
 from aver.features.store_shards import DamagedShardError, Entry, ShardIndex, read_shard, set_aside
 from aver.features.store_work import run
 from aver.features.store_writer import ShardWriter, identity
@@ -74,6 +74,7 @@ class FeatureStore:
         self._warn = warn or (lambda line: warnings.warn(line, stacklevel=4))
         self._failed: dict[tuple[Path, str], str] = {}
         check_store(self.root)
+        self._hashes = HashCache(self.root / HASHES)
 
     def load(
         self,
@@ -169,7 +170,6 @@ class FeatureStore:
         if "file" not in manifest.columns:
             raise CorpusError("manifest", "has no column 'file'", "See aver.corpora.COLUMNS")
         clips = [Clip.of(row) for row in manifest.to_dict("records")]
-        hashes = HashCache(self.root / "hashes.jsonl")
         folder = self.folder(extractor)
         keys = []
         told: set[str] = set()
@@ -177,7 +177,7 @@ class FeatureStore:
             try:
                 # A table's rows are found by name; the file itself is not read.
                 reads_file = extractor.modality != "table"
-                content = hashes.of(clip.file) if reads_file else f"name:{clip.file.stem}"
+                content = self._hashes.of(clip.file) if reads_file else f"name:{clip.file.stem}"
             except AverError as error:
                 content = ""
                 name = str(clip.file)
@@ -186,7 +186,7 @@ class FeatureStore:
                 told.add(name)
             keys.append(_key(content, clip) if content else "")
         if self.root.is_dir():
-            hashes.save()
+            self._hashes.save()
         return clips, keys
 
     def _look(self, index: ShardIndex) -> None:
@@ -244,6 +244,7 @@ class FeatureStore:
         if not rows:
             return
         mark_store(self.root, index.folder, extractor)
+        self._hashes.save()
         writer = ShardWriter(index, extractor)
         tasks = [(numbers[0], clips[numbers[0]]) for numbers in rows.values()]
         outcomes = run(extractor, tasks, jobs)
