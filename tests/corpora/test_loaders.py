@@ -339,6 +339,12 @@ def test_a_root_that_is_none_is_told(tmp_path):
         load_corpus("ravdess", tmp_path / "a.zip")
 
 
+def test_archives_that_were_not_unpacked_are_told(tmp_path):
+    touch(tmp_path, "Audio_Speech_Actors_01-24.zip")
+    with pytest.raises(CorpusError, match=r"no RAVDESS speech\. Unpack Audio_Speech_Actors_01-24"):
+        load_corpus("ravdess", tmp_path)
+
+
 def test_every_table_begins_with_the_same_columns(esc50, enjoyment, tmp_path):
     for name in ("esc50", "esc10", "enjoyment"):
         assert tuple(load_corpus(name, tmp_path).columns[: len(COLUMNS)]) == COLUMNS

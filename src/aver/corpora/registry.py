@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aver.corpora.lfs import ADVICE, is_lfs_pointer
 from aver.corpora.table import COLUMNS, nearest, report
-from aver.errors import CorpusError
+from aver.errors import CorpusError, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +67,8 @@ class Corpus:
     files_are_media: bool = True
     root_may_be_file: bool = False
 
+
+_ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".part", ".crdownload"})
 
 _CORPORA: dict[str, Corpus] = {}
 _BUILT_IN: tuple[str, ...] = (
@@ -165,7 +167,10 @@ def load_corpus(name: str, root: str | Path, **options: object) -> pd.DataFrame:
     if not root.is_dir() and not (corpus.root_may_be_file and root.is_file()):
         problem = "is not a folder" if root.exists() else "there is no such folder"
         raise CorpusError(root, problem, f"Unpack the corpus '{name}' there")
-    frame = corpus.load(root) if settings is None else corpus.load(root, settings)
+    try:
+        frame = corpus.load(root) if settings is None else corpus.load(root, settings)
+    except CorpusError as error:
+        raise _with_archives(root, error) from error
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
         raise CorpusError(root, f"corpus '{name}' was listed without {', '.join(missing)}")
@@ -176,6 +181,15 @@ def load_corpus(name: str, root: str | Path, **options: object) -> pd.DataFrame:
         "options": settings.model_dump(exclude_defaults=True) if settings else {},
     }
     return frame
+
+
+def _with_archives(root: Path, error: CorpusError) -> CorpusError:
+    """The same error; where nothing but packed files lie in *root*, with the advice to unpack."""
+    packed = [f.name for f in sorted(root.glob("*")) if f.suffix.lower() in _ARCHIVES]
+    is_of_root = error.subject == one_line(root) or error.subject == one_line(root.resolve())
+    if not packed or not is_of_root:
+        return error
+    return CorpusError(root, error.problem, f"Unpack {packed[0]} there first")
 
 
 def _refuse_pointers(root: Path, frame: pd.DataFrame) -> None:
