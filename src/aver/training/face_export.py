@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aver.evaluation.calibration import expected_calibration_error, fit_temperature
+from aver.evaluation.metrics import accuracy
 from aver.evaluation.results import record, write_report
 from aver.features.face_embedding import FaceEmbedder
 from aver.labels import FER2013
@@ -80,10 +81,6 @@ def twins(of: Faces, among: Faces, correlation: float = 0.98) -> NDArray[np.bool
     return np.asarray((small(of) @ small(among).T).max(axis=1) > correlation)
 
 
-def _accuracy(logits: Floats, labels: NDArray[np.int64]) -> float:
-    return float((logits.argmax(axis=1) == labels).mean()) if len(labels) else float("nan")
-
-
 def measure(path: Path, split: FaceSplit) -> dict[str, Any]:
     """Figures of the exported file: the test part is looked at here and nowhere else.
 
@@ -113,20 +110,22 @@ def measure(path: Path, split: FaceSplit) -> dict[str, Any]:
         "train_faces": len(split.train),
         "validation_faces": len(held_labels),
         "test_faces": len(labels),
-        "validation_accuracy": _accuracy(held_logits, held_labels),
-        "test_accuracy": _accuracy(logits, labels),
+        "validation_accuracy": accuracy(held_labels, held_logits.argmax(axis=1)),
+        "test_accuracy": accuracy(labels, logits.argmax(axis=1)),
         "test_unweighted_average_recall": float(recall.mean()),
         "test_recall": dict(zip(FER2013, recall.tolist(), strict=True)),
         "test_precision": dict(zip(FER2013, precision.tolist(), strict=True)),
         "test_confusion": confusion.tolist(),
         "test_faces_without_twin": int(alone.sum()),
-        "test_accuracy_without_twin": _accuracy(logits[alone], labels[alone]),
-        "test_accuracy_mirror_mean": _accuracy(logits + mirrored, labels),
+        "test_accuracy_without_twin": accuracy(labels[alone], logits[alone].argmax(axis=1))
+        if alone.any()
+        else float("nan"),
+        "test_accuracy_mirror_mean": accuracy(labels, (logits + mirrored).argmax(axis=1)),
         "temperature": temperature,
         "test_calibration_error": expected_calibration_error(logits, labels),
         "test_calibration_error_tempered": expected_calibration_error(logits / temperature, labels),
         "test_accuracy_under": {
-            name: _accuracy(scores(_changed(change, faces)), labels)
+            name: accuracy(labels, scores(_changed(change, faces)).argmax(axis=1))
             for name, change in CONDITIONS.items()
         },
     }

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from aver.evaluation.metrics import accuracy, recall_per_class
 from aver.evaluation.results import Result, record
 from aver.features.voice_centre import RunningCentre
 from aver.labels import RAVDESS
@@ -104,7 +105,11 @@ def run_fold(
             scores[f"mater{suffix}"] = voice_logits(mater, x, present).numpy()
             scores[f"head{suffix}"] = head(x * EMBEDDING_SCALE, present)[0].numpy()
     truth = voices.clips.target[test]
-    print(name, {k: round(accuracy(v, truth), 4) for k, v in scores.items()}, flush=True)
+    print(
+        name,
+        {k: round(accuracy(truth, v.argmax(axis=1)), 4) for k, v in scores.items()},
+        flush=True,
+    )
     return scores
 
 
@@ -131,16 +136,10 @@ def as_recordings(
     return moved
 
 
-def accuracy(logits: NDArray[np.float32], target: NDArray[np.int64]) -> float:
-    """Share of clips whose largest logit is the target's."""
-    return float((logits.argmax(axis=1) == target).mean())
-
-
 def recalls(predicted: NDArray[np.int64], target: NDArray[np.int64]) -> dict[str, float]:
     """Recall of each RAVDESS class that occurs in *target*."""
-    return {
-        RAVDESS[c]: float((predicted[target == c] == c).mean()) for c in np.unique(target).tolist()
-    }
+    found = recall_per_class(target, predicted, range(len(RAVDESS)))
+    return {name: float(r) for name, r in zip(RAVDESS, found, strict=True) if not np.isnan(r)}
 
 
 @register_task("voice_expression_folds", VoiceFoldsRecipe)
@@ -206,7 +205,7 @@ def _sum_up(recipe: VoiceFoldsRecipe, clips: VoiceClips, out: Path) -> None:
     )
     table: list[Result] = []
     for name, logits in whole.items():
-        folds = np.array([accuracy(p[name], clips.target[p["rows"]]) for p in parts])
+        folds = np.array([accuracy(clips.target[p["rows"]], p[name].argmax(axis=1)) for p in parts])
         error = 1.96 * float(folds.std(ddof=1)) / np.sqrt(len(folds))
         mean = float(folds.mean())
         recording = name.endswith("_recording")
