@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from aver.cli.corpus import app, parse_options
 from aver.corpora import corpus_names
 from aver.corpora.manifest import read_manifest
+from aver.errors import AverError
 
 
 def run(*arguments):
@@ -85,15 +86,22 @@ def test_options_are_key_and_value():
         (("check", "none.parquet"), "there is no such file"),
     ],
 )
-def test_what_is_wrong_is_one_line(tmp_path, arguments, words):
+def test_what_is_wrong_is_said_with_the_way_out(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert isinstance(done.exception, AverError)
+    assert words in str(done.exception)
+    assert "\n" not in str(done.exception)
+
+
+def test_from_the_shell_it_is_one_line(tmp_path):
     code = "from aver.cli.main import run; run()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "corpus", *arguments],
+        [sys.executable, "-c", code, "corpus", "build", "ravdes", "."],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert done.returncode == 1
-    assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr == "aver: ravdes: is not a known corpus. Did you mean 'ravdess'?\n"
