@@ -176,6 +176,19 @@ def test_normalised_by_hand():
     assert torch.allclose(normal({"voice": raw}, {"voice": mask}).logits, expected.logits)
 
 
+def test_transforms_come_first_and_keep_the_sign():
+    network = small("linear_probe", {"voice": 2}, {"voice": 1})
+    plain = {"voice": torch.zeros(2)}, {"voice": torch.ones(2)}
+    mask = {"voice": torch.tensor([[True]])}
+    for name, raw, expected in (
+        ("sqrt", [-4.0, 9.0], [-2.0, 3.0]),
+        ("log1p", [float(np.e) - 1, 1 - float(np.e)], [1.0, -1.0]),
+    ):
+        normal = Normalised(network, *plain, transform={"voice": name})
+        found = normal({"voice": torch.tensor([[raw]])}, mask).logits
+        assert torch.allclose(found, network({"voice": torch.tensor([[expected]])}, mask).logits)
+
+
 def test_unknown_names_are_told_the_nearest():
     with pytest.raises(ModelError, match="Did you mean 'mater'"):
         find_model("matter")

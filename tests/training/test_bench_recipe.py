@@ -77,6 +77,11 @@ def test_a_wrong_system(tmp_path, system, expected):
     assert expected in refused(tmp_path, system)
 
 
+def test_a_stream_with_a_name_that_torch_uses(tmp_path):
+    changes = {"[features.voice]": "[features.half]"}
+    assert "cannot be called 'half'" in refused(tmp_path, MATER, changes=changes)
+
+
 def test_a_fusion_of_itself(tmp_path):
     one = '[[systems]]\nname = "one"\nfusion = "mean"\nof = ["two", "face"]\n'
     two = '[[systems]]\nname = "two"\nfusion = "mean"\nof = ["one", "face"]\n'

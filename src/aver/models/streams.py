@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -42,9 +42,7 @@ class StreamModel(nn.Module):
         super().__init__()
         if not dimensions or dimensions.keys() != windows.keys():
             raise ValueError("dimensions and windows must name the same streams, at least one")
-        for name in dimensions:
-            if not name.isidentifier() or hasattr(nn.ModuleDict, name):
-                raise ValueError(f"a stream cannot be called '{name}'")
+        check_stream_names(dimensions)
         if classes < 2:
             raise ValueError(f"at least two classes are needed, not {classes}")
         self.settings = settings
@@ -67,6 +65,17 @@ class StreamModel(nn.Module):
             name: torch.where(masks[name][:, :, None], streams[name], 0.0)
             for name in self.dimensions
         }
+
+
+def check_stream_names(names: Iterable[str]) -> None:
+    """Refuse names that cannot name a part of a network.
+
+    Raises:
+        ValueError: for the first of them.
+    """
+    for name in names:
+        if not name.isidentifier() or hasattr(nn.ModuleDict, name):
+            raise ValueError(f"a stream cannot be called '{name}', which torch uses itself")
 
 
 def has_any(mask: Tensor) -> Tensor:
@@ -113,6 +122,7 @@ class Normalised(nn.Module):
         scale: (dimension,) by stream, divided by.
         unit_length: by stream, bring every window to length 1 afterwards (MATER 2.1).
         bound: keep values within -bound and bound; 0 for no bound.
+        transform: by stream, ``log1p`` or ``sqrt`` of every value's size first, sign kept.
     """
 
     def __init__(
@@ -122,11 +132,13 @@ class Normalised(nn.Module):
         scale: Mapping[str, Tensor],
         unit_length: Mapping[str, bool] | None = None,
         bound: float = 0.0,
+        transform: Mapping[str, str] | None = None,
     ):
         super().__init__()
         self.model = model
         self.unit_length = dict(unit_length or {})
         self.bound = bound
+        self.transform = dict(transform or {})
         for name in model.dimensions:
             self.register_buffer(f"mean_{name}", mean[name].clone().float())
             self.register_buffer(f"scale_{name}", scale[name].clone().float())
@@ -136,6 +148,10 @@ class Normalised(nn.Module):
         streams = self.model.clean(streams, masks)
         normal = {}
         for name, x in streams.items():
+            if self.transform.get(name) == "log1p":
+                x = x.sign() * x.abs().log1p()
+            elif self.transform.get(name) == "sqrt":
+                x = x.sign() * x.abs().sqrt()
             x = (x - getattr(self, f"mean_{name}")) / getattr(self, f"scale_{name}")
             if self.unit_length.get(name):
                 x = x / (x * x).sum(dim=-1, keepdim=True).clamp(min=1e-18).sqrt()

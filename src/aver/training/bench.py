@@ -24,7 +24,8 @@ from aver.errors import AverError, CorpusError, OutputError
 from aver.fusion import make_fusion
 from aver.training.bench_data import BenchRows, Rows
 from aver.training.bench_normalise import Prepared, prepare
-from aver.training.bench_recipe import BenchRecipe, System
+from aver.training.bench_recipe import BenchRecipe
+from aver.training.bench_system import System
 from aver.training.estimators import make_estimator, pool_windows, subject_parts
 
 Scores = NDArray[np.float64]

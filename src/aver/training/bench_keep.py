@@ -25,8 +25,9 @@ from aver.training.bench import Bench
 from aver.training.bench_data import BenchRows, Tell, load_rows, seen_by_extractors
 from aver.training.bench_network import fit_network, scores_of
 from aver.training.bench_normalise import Prepared
-from aver.training.bench_recipe import BenchRecipe, System
+from aver.training.bench_recipe import BenchRecipe
 from aver.training.bench_run import STORE, predictions_of, told
+from aver.training.bench_system import System
 from aver.training.bench_table import PACKAGES, describe_data, describe_protocol
 from aver.training.fit_progress import show_progress
 
@@ -134,6 +135,7 @@ def describe(
             "scale": stream.normaliser.scale.tolist(),
             "unit_length": stream.normaliser.unit_length,
             "bound": stream.normaliser.bound,
+            "transform": recipe.features[name].transform,
             "person": recipe.person_of(name),
         }
         for name, stream in streams.items()
@@ -197,6 +199,7 @@ def load_kept(folder: str | Path) -> tuple[Normalised, dict[str, Any]]:
             {name: torch.tensor(normal[name]["scale"]) for name in normal},
             {name: bool(normal[name]["unit_length"]) for name in normal},
             max(float(normal[name]["bound"]) for name in normal),
+            {name: normal[name]["transform"] for name in normal},
         )
     except FileNotFoundError:
         raise ModelError(path, "is not there", "Give the folder of 'aver train'") from None

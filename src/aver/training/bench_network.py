@@ -15,7 +15,8 @@ from aver.models.registry import ModelOutput, make_model
 from aver.models.streams import StreamModel
 from aver.training.bench_data import BenchRows, Rows
 from aver.training.bench_normalise import Prepared
-from aver.training.bench_recipe import Augment, BenchRecipe, System
+from aver.training.bench_recipe import BenchRecipe
+from aver.training.bench_system import Augment, System
 from aver.training.fit import CrossEntropy, FitResult, Loss, TensorBatches, fit
 from aver.training.fit_progress import Progress
 

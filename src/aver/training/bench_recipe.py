@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from aver.corpora.splits import SplitSettings
-from aver.errors import AverError
 from aver.features.extractor import extractor_class, extractor_names
 from aver.features.person_calibration import PRIOR_WINDOWS, Mode
-from aver.fusion import fusion_names, make_fusion
-from aver.models.registry import explain, model_names, read_settings
-from aver.training.estimators import estimator_names, make_estimator
+from aver.fusion import make_fusion
+from aver.models.registry import explain
+from aver.training.bench_system import Augment, System, nearest
 from aver.training.fit_settings import FitSettings
 from aver.training.recipe import RecipeBase, Settings
 
@@ -60,6 +57,8 @@ class StreamFeatures(Settings):
 
     Attributes:
         extractor: registered name.
+        transform: of every value, before all else: ``log1p`` (logarithm of 1 + the size, sign
+            kept) or ``sqrt`` (root of the size, sign kept), for intensities with a long tail.
         standardise: in place of the recipe's ``normalise.standardise``, for this stream.
         person: in place of the recipe's ``normalise.person``, for this stream.
     """
@@ -67,6 +66,7 @@ class StreamFeatures(Settings):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     extractor: str
+    transform: Literal["none", "log1p", "sqrt"] = "none"
     standardise: Standardise | None = None
     person: Mode | None = None
 
@@ -79,7 +79,7 @@ class StreamFeatures(Settings):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in extractor_names():
-            raise ValueError(f"there is no extractor '{name}'; {_nearest(name, extractor_names())}")
+            raise ValueError(f"there is no extractor '{name}'; {nearest(name, extractor_names())}")
         return name
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ class StreamFeatures(Settings):
                 names = [*known, *type(self).model_fields]
                 raise ValueError(
                     f"'{key}' is not a setting of the extractor '{self.extractor}'; "
-                    f"{_nearest(key, names)}"
+                    f"{nearest(key, names)}"
                 )
         return self
 
@@ -114,119 +114,6 @@ class Normalise(Settings):
     person: Mode = "none"
     prior_windows: float = Field(PRIOR_WINDOWS, ge=0)
     clip: float = Field(0.0, ge=0)
-
-
-class Augment(Settings):
-    """What is done to a training batch of a network.
-
-    Attributes:
-        noise: standard deviation of noise added to every feature, relative to a typical feature.
-        drop_window: probability of a window to go missing; each clip keeps one of each stream.
-        drop_stream: probability that one of a clip's streams, drawn by lot, goes missing.
-        mix: greatest share of another clip's features mixed in, labels mixed alike (Zhang et al.
-            2018, "mixup", with a uniform share); 0 for none.
-    """
-
-    noise: float = Field(0.0, ge=0)
-    drop_window: float = Field(0.0, ge=0, lt=1)
-    drop_stream: float = Field(0.0, ge=0, le=1)
-    mix: float = Field(0.0, ge=0, le=0.5)
-
-
-class System(Settings):
-    """One row of the table: a model on some streams, or a fusion of other systems.
-
-    All other keys are settings of the model or of the fusion.
-
-    Attributes:
-        name: short and stable; names the predictions and the row.
-        model: a sequence model or an estimator.
-        streams: streams it reads; all of them if empty. Several streams are early fusion for
-            estimators and ``mean_pool``.
-        fusion: name of a decision fusion, in place of a model.
-        of: the systems that are fused.
-        members: networks trained from as many seeds, whose log-probabilities are averaged.
-        training: settings that differ from the recipe's ``[training]``.
-        augment: settings that differ from the recipe's ``[augment]``.
-        paper: the paper's accuracy in percent, as papers print it.
-        aim: the accuracy aimed at, in percent.
-        note: a remark for the table.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
-    model: str = ""
-    streams: tuple[str, ...] = ()
-    fusion: str = ""
-    of: tuple[str, ...] = ()
-    members: int = Field(1, ge=1)
-    training: dict[str, Any] = Field(default_factory=dict)
-    augment: dict[str, Any] = Field(default_factory=dict)
-    paper: float | None = Field(None, ge=1, le=100)
-    aim: float | None = Field(None, ge=1, le=100)
-    note: str = ""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of the model or fusion."""
-        return dict(self.model_extra or {})
-
-    @property
-    def kind(self) -> Literal["network", "estimator", "fusion"]:
-        """What it is."""
-        if self.fusion:
-            return "fusion"
-        return "estimator" if self.model in estimator_names() else "network"
-
-    @model_validator(mode="after")
-    def _whole(self) -> System:
-        if bool(self.model) == bool(self.fusion):
-            raise ValueError(f"system '{self.name}' needs either a model or a fusion")
-        if self.fusion:
-            _check_fusion(self)
-        else:
-            _check_model(self)
-        return self
-
-
-def _check_fusion(system: System) -> None:
-    if system.fusion not in fusion_names():
-        raise ValueError(f"no fusion '{system.fusion}'; {_nearest(system.fusion, fusion_names())}")
-    if len(system.of) < 2:
-        raise ValueError(f"fusion '{system.name}' needs of = [...] with two systems or more")
-    if system.streams or system.training or system.augment or system.members > 1:
-        raise ValueError(
-            f"fusion '{system.name}' has no streams, training, augment or members of its own"
-        )
-    _settings_of(system, lambda: make_fusion(system.fusion, **system.settings))
-
-
-def _check_model(system: System) -> None:
-    known = [*model_names(), *estimator_names()]
-    if system.model not in known:
-        raise ValueError(f"there is no model '{system.model}'; {_nearest(system.model, known)}")
-    if system.of:
-        raise ValueError(f"system '{system.name}' is a model: of = [...] is for fusions")
-    if system.kind == "estimator":
-        if system.training or system.augment:
-            raise ValueError(f"estimator '{system.name}' takes no training or augment settings")
-        _settings_of(system, lambda: make_estimator(system.model, system.settings))
-    else:
-        _settings_of(system, lambda: read_settings(system.model, system.settings))
-
-
-def _settings_of(system: System, build: Any) -> None:
-    try:
-        build()
-    except AverError as error:
-        text = error.problem if not error.advice else f"{error.problem} ({error.advice})"
-        hint = ""
-        for key in system.settings:
-            close = difflib.get_close_matches(key, list(System.model_fields), n=1, cutoff=0.75)
-            if f"'{key}'" in text and close:
-                hint = f"; of a system: did you mean '{close[0]}'?"
-        raise ValueError(f"system '{system.name}': {text}{hint}") from None
 
 
 class BenchRecipe(RecipeBase):
@@ -295,6 +182,10 @@ class BenchRecipe(RecipeBase):
             ):
                 for key in given:
                     self._known(key, list(schema.model_fields), f"'{system.name}.{what}' sets")
+        if any(system.kind == "network" for system in self.systems):
+            from aver.models.streams import check_stream_names
+
+            check_stream_names(self.features)
         for system in self.systems:
             self._check_fused(system, ())
         for system in self.systems:
@@ -308,7 +199,7 @@ class BenchRecipe(RecipeBase):
     @staticmethod
     def _known(name: str, known: list[str], what: str) -> None:
         if name not in known:
-            raise ValueError(f"{what} '{name}', which is not there; {_nearest(name, known)}")
+            raise ValueError(f"{what} '{name}', which is not there; {nearest(name, known)}")
 
     def _check_fused(self, system: System, above: tuple[str, ...]) -> None:
         if system.name in above:
@@ -358,12 +249,3 @@ class BenchRecipe(RecipeBase):
     def calibrated(self) -> bool:
         """Whether any stream is calibrated per person."""
         return any(self.person_of(stream) != "none" for stream in self.features)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names)}"
-
-
-__all__ = ["Augment", "BenchData", "BenchRecipe", "Normalise", "StreamFeatures", "System"]

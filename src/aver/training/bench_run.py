@@ -18,7 +18,8 @@ from aver.evaluation.results import Result, record
 from aver.fusion import make_fusion
 from aver.training.bench import Bench
 from aver.training.bench_data import BenchRows, Tell, load_rows, progress_bar
-from aver.training.bench_recipe import BenchRecipe, System
+from aver.training.bench_recipe import BenchRecipe
+from aver.training.bench_system import System
 from aver.training.bench_table import PACKAGES, comparison_rows, draw, system_rows
 from aver.training.recipe import register_task
 

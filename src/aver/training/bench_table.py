@@ -18,7 +18,8 @@ from aver.evaluation.predictions import Predictions
 from aver.evaluation.results import Result
 from aver.evaluation.tables import Figure, figures
 from aver.training.bench_data import BenchRows
-from aver.training.bench_recipe import BenchRecipe, System
+from aver.training.bench_recipe import BenchRecipe
+from aver.training.bench_system import System
 
 DRAWS = 1000
 """Bootstrap samples of every interval."""

@@ -175,6 +175,36 @@ class LogisticRegressionEstimator(Estimator):
         return _standardised(model).fit(rows, labels)
 
 
+class DiscriminantSettings(EstimatorSettings):
+    """Settings of ``discriminant_analysis``.
+
+    Attributes:
+        shrinkage: of the common covariance towards a sphere, 0 to 1; ``auto`` estimates it
+            (Ledoit & Wolf 2004).
+    """
+
+    shrinkage: float | Literal["auto"] = "auto"
+
+
+@register_estimator("discriminant_analysis")
+class DiscriminantEstimator(Estimator):
+    """Linear discriminant analysis with a shrunk covariance; ``balanced`` takes even priors."""
+
+    Settings = DiscriminantSettings
+
+    def _make(
+        self, rows: Floats, labels: NDArray[np.intp], subjects: NDArray[Any], seed: int
+    ) -> Any:
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+        classes = len(np.unique(labels))
+        priors = np.full(classes, 1.0 / classes) if self.settings.balanced else None
+        model = LinearDiscriminantAnalysis(
+            solver="lsqr", shrinkage=self.settings.shrinkage, priors=priors
+        )
+        return _standardised(model).fit(rows, labels)
+
+
 class SvmSettings(EstimatorSettings):
     """Settings of ``svm``.
 
