@@ -185,6 +185,25 @@ def test_branches_count_where_their_stream_is_there():
     assert both == pytest.approx(math.log(2) + 0.5 * alone)
 
 
+def test_branch_mean_is_over_the_rows_that_are_there():
+    random = torch.Generator().manual_seed(0)
+    logits, weights = torch.randn(6, 3, generator=random), torch.tensor([0.5, 2.0, 1.0])
+    labels = torch.tensor([0, 1, 2, 1, 0, 2])
+    mask = torch.tensor([[True], [False], [True], [True], [False], [False]])
+    batch = TensorBatches({"face": torch.zeros(6, 1, 1)}, {"face": mask}, labels)
+
+    def module(streams, masks):
+        return ModelOutput(torch.zeros(6, 3), {"face": logits}, {})
+
+    alone = CrossEntropy(weights, 0.1)(module, batch).item()
+    both = CrossEntropy(weights, 0.1, branch_loss=1.0)(module, batch).item()
+    there = mask[:, 0]
+    expected = functional.cross_entropy(
+        logits[there], labels[there], weights, label_smoothing=0.1
+    ).item()
+    assert both - alone == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_class_without_rows_has_no_weight():
     assert balanced_weights(torch.tensor([2, 2, 0])).tolist() == pytest.approx([1.5, 0.0, 0.75])
     loss = CrossEntropy.of(FitSettings(class_weights="balanced"), torch.tensor([0, 1]))

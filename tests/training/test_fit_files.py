@@ -264,6 +264,12 @@ def test_tensorboard_events(tmp_path):
     assert [e.step for e in events.Scalars("validation_loss")] == [1, 2, 3, 4, 5, 6]
 
 
+def test_log_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "log.csv").mkdir()
+    with pytest.raises(OutputError, match=r"log\.csv: cannot be written"):
+        run(tmp_path)
+
+
 def test_no_log_and_no_folder_leave_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(None, FitSettings(epochs=1))

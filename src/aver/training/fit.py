@@ -25,7 +25,14 @@ from aver.errors import AverError, ModelError, OutputError, SettingError, Traini
 from aver.training import fit_checkpoint
 from aver.training.fit_checkpoint import WEIGHTS, FitState
 from aver.training.fit_data import TensorBatches
-from aver.training.fit_devices import deterministic, find_devices, find_precision, make_fabric
+from aver.training.fit_devices import (
+    deterministic,
+    find_devices,
+    find_precision,
+    make_fabric,
+    quiet_lightning,
+    quiet_processes,
+)
 from aver.training.fit_loss import CrossEntropy, Loss
 from aver.training.fit_progress import Progress
 from aver.training.fit_run import FitRun, Measure
@@ -105,15 +112,13 @@ def fit(
     device, devices = find_devices(settings)
     precision = find_precision(settings, device)
     loss = loss or CrossEntropy.of(settings, train.labels)
-    identity = {
-        **settings.model_dump(mode="json"),
-        "precision": precision,
-        "seed": seed,
-        "network": _shape(module),
-        "training rows": train.digest(),
-        "validation rows": "" if validation is None else validation.digest(),
-    }
+    identity = {**settings.model_dump(mode="json"), "precision": precision, "seed": seed}
     if out is not None:
+        identity |= {
+            "network": _shape(module),
+            "training rows": train.digest(),
+            "validation rows": "" if validation is None else validation.digest(),
+        }
         _make_folder(out)
         if (out / WEIGHTS).exists():
             return _take(out / WEIGHTS, module, identity)
@@ -175,6 +180,11 @@ class _Parcel:
     def __init__(self, job: _Job):
         self.job = job
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpacked in the other process: the first that can be told there what not to tell."""
+        quiet_lightning()
+        self.__dict__.update(state)
+
 
 def _on_several(
     job: _Job, device: str, devices: int, precision: str, progress: Progress | None
@@ -188,7 +198,8 @@ def _on_several(
         listener.start()
         fabric = make_fabric(device, devices, precision)
         try:
-            fabric.launch(_part, _Parcel(replace(job, out=out)), news)
+            with quiet_processes():
+                fabric.launch(_part, _Parcel(replace(job, out=out)), news)
         except Exception as error:
             news.put(None)
             listener.join()

@@ -75,12 +75,10 @@ def write(path: Path, state: FitState, tensors: Mapping[str, Tensor]) -> None:
     try:
         write_files([(path, lambda out: out.write(content) and None)])
     except OutputError as error:
-        kept = "The checkpoint before is kept: start again to go on from it"
-        raise OutputError(
-            error.subject or path,
-            error.problem,
-            f"{error.advice}. {kept}" if error.advice else kept,
-        ) from error
+        advice = [error.advice] if error.advice else []
+        if path.with_name(CHECKPOINT).exists():
+            advice.append("The checkpoint before is kept: start again to go on from it")
+        raise OutputError(error.subject or path, error.problem, ". ".join(advice)) from error
 
 
 def read(path: Path, device: str = "cpu") -> tuple[FitState, dict[str, Tensor]]:

@@ -47,7 +47,7 @@ def find_precision(settings: FitSettings, device: str) -> str:
 
 def make_fabric(device: str, devices: int, precision: str) -> Any:
     """Lightning's Fabric for so many devices, a process each where there are several."""
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    quiet_lightning()
     several = DDPStrategy(start_method="spawn", find_unused_parameters=True)
     return Fabric(
         accelerator=device,
@@ -57,6 +57,26 @@ def make_fabric(device: str, devices: int, precision: str) -> Any:
         # Given, or a cluster's variables would make Fabric expect the cluster's processes.
         plugins=[LightningEnvironment()],
     )
+
+
+def quiet_lightning() -> None:
+    """Lightning tells of every device and process it finds; here only warnings count."""
+    for name in ("lightning", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@contextmanager
+def quiet_processes() -> Iterator[None]:
+    """Processes started meanwhile do not warn that every weight of a network was used."""
+    before = os.environ.get("TORCH_CPP_LOG_LEVEL")
+    os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TORCH_CPP_LOG_LEVEL"]
+        else:
+            os.environ["TORCH_CPP_LOG_LEVEL"] = before
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from aver.errors import AverError
+from aver.errors import AverError, OutputError
 from aver.training.fit_settings import FitSettings
 
 LOG = "log.csv"
@@ -24,7 +26,7 @@ class Log:
 
     Raises:
         AverError: if TensorBoard is asked for and not installed.
-        OSError: if the file cannot be written.
+        OutputError: if the log cannot be written; here and in :meth:`add`.
     """
 
     def __init__(self, settings: FitSettings, out: Path | None, history: list[dict[str, float]]):
@@ -35,19 +37,22 @@ class Log:
         if settings.logger == "tensorboard":
             self.board = _tensorboard(out, len(history))
             return
-        self.file = (out / LOG).open("w", newline="", encoding="utf-8")
-        self.rows = csv.DictWriter(
-            self.file, COLUMNS, restval="", lineterminator="\n", extrasaction="ignore"
-        )
-        self.rows.writeheader()
-        self.rows.writerows(history)
-        self.file.flush()
+        self.path = out / LOG
+        with _explained(self.path):
+            self.file = self.path.open("w", newline="", encoding="utf-8")
+            self.rows = csv.DictWriter(
+                self.file, COLUMNS, restval="", lineterminator="\n", extrasaction="ignore"
+            )
+            self.rows.writeheader()
+            self.rows.writerows(history)
+            self.file.flush()
 
     def add(self, entry: dict[str, float]) -> None:
         """Log one epoch."""
         if self.file is not None:
-            self.rows.writerow(entry)
-            self.file.flush()
+            with _explained(self.path):
+                self.rows.writerow(entry)
+                self.file.flush()
         if self.board is not None:
             figures = {name: value for name, value in entry.items() if name != "epoch"}
             self.board.log_metrics(figures, step=int(entry["epoch"]))
@@ -55,9 +60,22 @@ class Log:
     def close(self) -> None:
         """Finish the files."""
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # of a line that could not be written, and was told
+                self.file.close()
         if self.board is not None:
             self.board.finalize("success")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            path,
+            f"cannot be written ({error.strerror or error})",
+            "Check the disk; the last checkpoint is kept, start again to go on from it",
+        ) from error
 
 
 def _tensorboard(out: Path, epochs: int) -> Any:

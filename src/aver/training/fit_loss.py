@@ -51,21 +51,26 @@ class CrossEntropy:
         if self.branch_loss:
             for name, logits in branches.items():
                 there = batch.masks[name].any(dim=1) if name in batch.masks else None
-                if there is None or bool(there.all()):
-                    loss = loss + self.branch_loss * self._of(logits, batch.labels)
-                elif bool(there.any()):
-                    loss = loss + self.branch_loss * self._of(logits[there], batch.labels[there])
+                loss = loss + self.branch_loss * self._of(logits, batch.labels, there)
         return loss
 
-    def _of(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _of(self, logits: Tensor, labels: Tensor, there: Tensor | None = None) -> Tensor:
         weights = self.class_weights
         if weights is not None:
             # Classes without a training row have no weight, and no row that would need it.
             missing = logits.shape[1] - len(weights)
             weights = functional.pad(weights.to(logits.device), (0, max(0, missing)))
-        return functional.cross_entropy(
-            logits.float(), labels, weights, label_smoothing=self.label_smoothing
+        smoothing = self.label_smoothing
+        if there is None:
+            return functional.cross_entropy(
+                logits.float(), labels, weights, label_smoothing=smoothing
+            )
+        # The mean over some rows, without asking a GPU how many they are.
+        each = functional.cross_entropy(
+            logits.float(), labels, weights, label_smoothing=smoothing, reduction="none"
         )
+        share = there.float() if weights is None else there * weights[labels]
+        return (each * there).sum() / share.sum().clamp(min=1e-9)
 
 
 def balanced_weights(labels: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from aver.errors import ModelError, OutputError, TrainingError
+from aver.errors import ModelError, TrainingError
 from aver.training import fit_checkpoint
 from aver.training.fit_checkpoint import CHECKPOINT, WEIGHTS, FitState
 from aver.training.fit_data import TensorBatches, epoch_batches
@@ -101,15 +101,11 @@ class FitRun:
                     self._epoch()
                     self._end_epoch(log)
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+            if isinstance(error, torch.cuda.OutOfMemoryError) or "allocate memory" in str(error):
                 raise TrainingError(
                     self._where(), "memory is full", "Lower batch, or set another precision"
                 ) from error
             raise
-        except OSError as error:
-            raise OutputError(
-                self.out or "log", f"the log cannot be written ({error.strerror})", "Check the disk"
-            ) from error
         finally:
             log.close()
         self._finish()
