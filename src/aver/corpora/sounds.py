@@ -35,15 +35,16 @@ def sound_keys_of(files: Iterable[str], hasher: Hasher | None = None) -> list[st
         files: paths, as often as rows name them.
         hasher: file to hash; :func:`aver.corpora.identity.sound_hash` if None.
     """
-    if hasher is None:
-        from aver.corpora.identity import sound_hash as hasher
+    from aver.corpora.identity import sound_hash
+
+    listen: Hasher = hasher or sound_hash
     found: dict[str, str] = {}
     ordered = list(files)
     for file in ordered:
         if file not in found:
             stamp = stamp_of(file)
             tabled = Path(file).suffix.lower() in TABLES
-            found[file] = "" if tabled or stamp is None else _hash(file, stamp, hasher)
+            found[file] = "" if tabled or stamp is None else _hash(file, stamp, listen)
     return [found[file] for file in ordered]
 
 
