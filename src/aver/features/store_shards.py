@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import mmap
 import os
 import secrets
 from contextlib import suppress
@@ -109,7 +110,11 @@ def read_keys(path: Path) -> list[str]:
 
     try:
         with path.open("rb") as file:
-            return [str(key) for key in pq.read_table(file, columns=["key"])["key"].to_pylist()]
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        # From a buffer Arrow reads without threads of its own; such a thread, just begun when the
+        # program ends, aborts it.
+        source = pq.ParquetFile(pa.BufferReader(pa.py_buffer(content)))
+        return [str(key) for key in source.read(["key"], use_threads=False)["key"].to_pylist()]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         # Arrow's complaints about the content come as OSError too, but without a number.
         if isinstance(error, OSError) and error.errno is not None:
@@ -137,7 +142,7 @@ def read_shard(path: Path, keys: set[str]) -> dict[str, Features]:
     if not keys:
         return {}
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         return _entries(table, keys)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise DamagedShardError(str(error)) from None
