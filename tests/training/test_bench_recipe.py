@@ -64,6 +64,7 @@ def test_a_wrong_name_or_value(tmp_path, old, new, expected):
         (MATER + "augment = { noises = 2 }\n", "did you mean 'noise'"),
         (FACE + "regularization = 1.0\n", "did you mean 'regularisation'"),
         (FACE + "training = { epochs = 2 }\n", "takes no training"),
+        (FACE + "stream_weights = { voice = 0.3 }\n", "weighs the stream 'voice'"),
         (FACE + FACE, "two systems are called 'face'"),
         (FACE.replace('model = "logistic_regression"\n', ""), "either a model or a fusion"),
         (STACKED, "did you mean"),

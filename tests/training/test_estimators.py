@@ -53,6 +53,22 @@ def test_every_estimator(name):
         assert right[there].mean() > 0.8
 
 
+def test_factors_weigh_features_after_they_are_standardised():
+    """A feature with a tiny factor is all but out of the game, whatever its own scale is."""
+    table, labels, subjects = rows()
+    noise = np.random.default_rng(1).normal(0, 1000, (60, 40)).astype(np.float32)
+    both = np.concatenate([table, noise], axis=1)
+    found = []
+    for factor in (1.0, 1e-3):
+        model = make_estimator("logistic_regression", {})
+        model.factors = np.array([1.0] * 3 + [factor] * 40, np.float32)
+        found.append(model.fit(both, labels, subjects, 0).predict(both, 3))
+    alone = make_estimator("logistic_regression", {}).fit(table, labels, subjects, 0)
+    expected = alone.predict(table, 3)
+    assert np.abs(found[1] - expected).max() < 0.01
+    assert np.abs(found[0] - expected).max() > 0.1
+
+
 def test_majority_says_the_shares():
     labels = np.array([0, 0, 0, 1], np.intp)
     nothing = np.zeros((4, 1), np.float32)

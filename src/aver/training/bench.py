@@ -132,6 +132,15 @@ class Bench:
             pool_windows(stream.values, stream.present, spread)
             for stream in self.prepared(system, train).values()
         ]
+        weights = estimator.settings.stream_weights
+        if weights:
+            names = self.recipe.streams_of(system)
+            estimator.factors = np.concatenate(
+                [
+                    np.full(part.shape[1], weights.get(name, 1.0), np.float32)
+                    for name, part in zip(names, parts, strict=True)
+                ]
+            )
         table = np.concatenate(parts, axis=1)
         estimator.fit(table[train], self.data.labels[train], self.data.subjects[train], seed)
         return estimator.predict(table[rows], len(self.data.classes))

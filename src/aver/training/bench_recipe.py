@@ -174,6 +174,9 @@ class BenchRecipe(RecipeBase):
         for system in self.systems:
             for stream in system.streams:
                 self._known(stream, list(self.features), f"system '{system.name}' reads the stream")
+            for stream in system.settings.get("stream_weights", {}):
+                read = system.streams or list(self.features)
+                self._known(stream, list(read), f"system '{system.name}' weighs the stream")
             for other in system.of:
                 self._known(other, names, f"system '{system.name}' fuses")
             for what, schema, given in (

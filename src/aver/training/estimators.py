@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, TypeVar
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +31,13 @@ class EstimatorSettings(Settings):
     Attributes:
         spread: the standard deviation over the windows beside the mean.
         balanced: weigh classes by the inverse of their share of the training rows.
+        stream_weights: factor on a stream's standardised features, 1 where none is given; with a
+            penalty, a smaller factor holds that stream's weights down more.
     """
 
     spread: bool = False
     balanced: bool = False
+    stream_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class Estimator(ABC):
@@ -48,6 +52,8 @@ class Estimator(ABC):
     def __init__(self, settings: Any):
         self.settings = settings
         self._model: Any = None
+        self.factors: Floats | None = None
+        """(features,) factors on standardised features, or None."""
 
     def fit(
         self, rows: Floats, labels: NDArray[np.intp], subjects: NDArray[Any], seed: int
@@ -76,6 +82,18 @@ class Estimator(ABC):
         self, rows: Floats, labels: NDArray[np.intp], subjects: NDArray[Any], seed: int
     ) -> Any:
         """A fitted model with ``classes_`` and ``predict_proba``."""
+
+    def _standardised(self, model: Any) -> Any:
+        """*model* behind means for what is missing, spread 1, and the streams' factors."""
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+        filled, scaled = SimpleImputer(keep_empty_features=True), StandardScaler()
+        if self.factors is None:
+            return make_pipeline(filled, scaled, model)
+        weighed = FunctionTransformer(partial(_times, self.factors))
+        return make_pipeline(filled, scaled, weighed, model)
 
     @property
     def _weights(self) -> str | None:
@@ -119,6 +137,10 @@ def make_estimator(name: str, settings: Mapping[str, Any]) -> Estimator:
         raise SettingError(name, explain(error, list(kind.Settings.model_fields))) from None
 
 
+def _times(factors: Floats, rows: Floats) -> Floats:
+    return np.asarray(rows * factors)
+
+
 def pool_windows(values: Floats, present: NDArray[np.bool_], spread: bool = False) -> Floats:
     """Mean over the windows there are, and the standard deviation beside it.
 
@@ -138,14 +160,6 @@ def pool_windows(values: Floats, present: NDArray[np.bool_], spread: bool = Fals
         return np.asarray(mean, np.float32)
     variance = ((values - np.nan_to_num(mean)[:, None, :]) ** 2 * weight).sum(axis=1) / count
     return np.concatenate([mean, np.sqrt(variance)], axis=1, dtype=np.float32)
-
-
-def _standardised(model: Any) -> Any:
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), model)
 
 
 class LogisticRegressionSettings(EstimatorSettings):
@@ -172,7 +186,7 @@ class LogisticRegressionEstimator(Estimator):
         model = LogisticRegression(
             C=self.settings.regularisation, max_iter=2000, class_weight=self._weights
         )
-        return _standardised(model).fit(rows, labels)
+        return self._standardised(model).fit(rows, labels)
 
 
 class DiscriminantSettings(EstimatorSettings):
@@ -202,7 +216,7 @@ class DiscriminantEstimator(Estimator):
         model = LinearDiscriminantAnalysis(
             solver="lsqr", shrinkage=self.settings.shrinkage, priors=priors
         )
-        return _standardised(model).fit(rows, labels)
+        return self._standardised(model).fit(rows, labels)
 
 
 class SvmSettings(EstimatorSettings):
@@ -244,7 +258,7 @@ class SvmEstimator(Estimator):
         )
         parts = subject_parts(labels, subjects, s.calibration_folds, seed)
         calibrated = CalibratedClassifierCV(
-            _standardised(machine), method="sigmoid", cv=parts, ensemble=False
+            self._standardised(machine), method="sigmoid", cv=parts, ensemble=False
         )
         return calibrated.fit(rows, labels)
 
