@@ -72,7 +72,8 @@ class AudioCnn(nn.Module):
 
     def forward(self, audio: Tensor, present: Tensor | None = None) -> Tensor:
         """(batch, 1, coefficients) to (batch, dimension)."""
-        return self.layers(audio)
+        out: Tensor = self.layers(audio)
+        return out
 
 
 class AudioLstm(nn.Module):
@@ -97,10 +98,9 @@ class AudioLstm(nn.Module):
             audio: (batch, time, coefficients); time 1 where coefficients are read in a row.
             present: (batch, time) bool, True from the start of a clip to its end; None for all.
         """
-        if not self.by_time:
-            return self.lstm(audio.transpose(1, 2))[0][:, -1]
-        states = self.lstm(audio)[0]
-        if present is None:
+        steps = audio if self.by_time else audio.transpose(1, 2)
+        states: Tensor = self.lstm(steps)[0]
+        if present is None or not self.by_time:
             return states[:, -1]
         # What stands after a clip's end cannot reach back into its states.
         last = (present.sum(dim=1) - 1).clamp(min=0)
@@ -145,7 +145,8 @@ class ImageCnn(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, height, width) to (batch, dimension)."""
-        return self.layers(image[:, None])
+        out: Tensor = self.layers(image[:, None])
+        return out
 
 
 def perceptron(width: int, hidden: Sequence[int], out: int, dropout: float = 0.0) -> nn.Sequential:
@@ -180,7 +181,7 @@ class JointCnn(nn.Module):
         for modality in wanted:
             if modality not in shapes:
                 raise ModelError(name, f"reads {modality}, of which no shape is given")
-        self.shapes = {modality: tuple(shapes[modality]) for modality in wanted}
+        self.shapes: dict[str, tuple[int, int]] = {m: shapes[m] for m in wanted}
         if classes < 2:
             raise ModelError(name, f"{classes} classes are too few", "Two or more are needed")
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch.nn.functional as functional
@@ -79,7 +79,7 @@ class JointCnnLoss:
     """
 
     kind: LossKind
-    settings: LossSettings = LossSettings()
+    settings: LossSettings = field(default_factory=LossSettings)
 
     def __call__(self, module: nn.Module, batch: TensorBatches) -> Tensor:
         """The mean loss of *batch*.
