@@ -207,6 +207,7 @@ _HOMES: dict[str, str] = {
     "waveform": "aver.features.waveform",
     "log_mel": "aver.features.log_mel_extractor",
     "mfcc": "aver.features.mfcc",
+    "joined_frames": "aver.features.joined_frames",
     "spectrogram": "aver.features.spectrogram",
     "egemaps": "aver.features.opensmile",
     "compare_2016": "aver.features.opensmile",
