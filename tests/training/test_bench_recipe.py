@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("torch")
@@ -10,6 +13,48 @@ from training.bench_project import FACE, MATER, STACKED, VOICE, write_recipe
 
 from aver.errors import RecipeError
 from aver.training.recipe import load_recipe
+
+RECIPES = sorted(
+    path
+    for path in (Path(__file__).resolve().parents[2] / "recipes").glob("*.toml")
+    if tomllib.loads(path.read_text(encoding="utf-8"))["task"] == "bench"
+)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_projects_own_recipes(path):
+    """They can be read, are named as their files are, and hold nobody on both sides."""
+    recipe, _ = load_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.description
+    assert not recipe.split.allow_leak
+    assert recipe.baseline
+    assert recipe.system(recipe.train).kind == "network"
+
+
+def test_papers_figures_stand_in_the_recipes():
+    """Tables 1 and 3 of Ghaleb et al. 2020."""
+    by_name = {path.stem: load_recipe(path)[0] for path in RECIPES}
+    for name, windows, audio_visual, audio in (
+        ("mater_ravdess_paper", (8, 16), (76.3, 70.6, 75.2, 69.4, 74.4, 66.2), (59.2, 60.7)),
+        ("mater_crema_d", (6, 12), (67.2, 64.4, 65.0, 61.8, 66.4, 58.3), (57.5, 56.0)),
+    ):
+        recipe, (few, many) = by_name[name], windows
+        neither = "_no_positions_no_attention"
+        expected = dict(
+            zip(
+                (f"mater_{few}", f"mater_{few}_no_attention", f"mater_{few}_no_positions",
+                 f"mater_{few}{neither}", f"mater_{many}", f"mater_{many}{neither}"),
+                audio_visual,
+                strict=True,
+            )
+        )  # fmt: skip
+        expected |= {f"voice_mater_{few}": audio[0], f"voice_mater_{few}{neither}": audio[1]}
+        for system, figure in expected.items():
+            found = recipe.system(system)
+            assert found.paper == figure
+            assert found.settings.get("attention", True) == ("no_attention" not in system)
+            assert found.settings.get("positional_encoding", True) == ("no_positions" not in system)
 
 
 def refused(folder, *systems, **changes):
