@@ -9,7 +9,7 @@ and the file agree to float precision.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from inspect import signature
 from pathlib import Path
@@ -128,6 +128,7 @@ def export_onnx(
     metadata: Mapping[str, str] | None = None,
     tolerance: float = 1e-4,
     free: Mapping[int, str] | None = None,
+    further: Callable[[onnx.ModelProto], onnx.ModelProto] | None = None,
 ) -> nn.Module:
     """Write *module* to *path* as ONNX with int8-stored weights; return what the file computes.
 
@@ -140,6 +141,7 @@ def export_onnx(
         metadata: text entries kept in the file.
         tolerance: greatest absolute difference between the file and the returned network.
         free: see :func:`free_axes`.
+        further: gives the graph further outputs, see :mod:`aver.training.export_outputs`.
 
     Returns:
         The copy of *module* with rounded weights.
@@ -167,6 +169,8 @@ def export_onnx(
     model = strip_origin(store_as_int8(program.model_proto))
     if free:
         free_axes(model, free)
+    if further:
+        further(model)
     for key, value in (metadata or {}).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
@@ -182,16 +186,20 @@ def export_onnx(
 
 
 def parity(model: str | Path | bytes, module: nn.Module, example: Sequence[Tensor]) -> float:
-    """Greatest absolute difference between an ONNX file's outputs and *module*'s on *example*."""
+    """Greatest absolute difference between an ONNX file's outputs and *module*'s on *example*.
+
+    Outputs that the file has beyond the module's are left out.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
         model if isinstance(model, bytes) else str(model), providers=["CPUExecutionProvider"]
     )
     names = [entry.name for entry in session.get_inputs()]
-    theirs = session.run(None, {n: x.numpy() for n, x in zip(names, example, strict=True)})
     with torch.no_grad():
         ours = module(*example)
     ours = (ours,) if isinstance(ours, Tensor) else tuple(ours)
+    wanted = [entry.name for entry in session.get_outputs()][: len(ours)]
+    theirs = session.run(wanted, {n: x.numpy() for n, x in zip(names, example, strict=True)})
     # Not Python's max, which would pass over a difference that is no number.
     return float(np.max([np.abs(a.numpy() - b).max() for a, b in zip(ours, theirs, strict=True)]))

@@ -21,6 +21,7 @@ from aver.features.face_embedding import FaceEmbedder
 from aver.labels import FER2013
 from aver.models.face_expression import FaceExpressionNet
 from aver.training.export import export_onnx
+from aver.training.export_outputs import add_face_outputs
 from aver.training.face_conditions import CONDITIONS
 from aver.training.face_data import Faces, FaceSplit
 from aver.training.face_report import card_tables, describe_data, rows
@@ -57,6 +58,7 @@ def export_face(net: FaceExpressionNet, path: Path, metadata: dict[str, str]) ->
         inputs=["faces"],
         outputs=["embedding", "logits"],
         metadata={"labels": json.dumps(list(FER2013)), **metadata},
+        further=add_face_outputs,
     )
 
 

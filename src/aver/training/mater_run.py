@@ -18,6 +18,7 @@ from aver.labels import RAVDESS
 from aver.models.mater import Mater
 from aver.training import mater_data
 from aver.training.export import export_onnx
+from aver.training.export_outputs import add_attention_outputs
 from aver.training.mater import MaterRecipe, fit, predict
 from aver.training.mater_data import MaterClips
 from aver.training.recipe import register_task
@@ -159,4 +160,5 @@ def export(network: Mater, recipe: MaterRecipe, path: Path, metadata: dict[str, 
         inputs=["face", "face_mask", "voice", "voice_mask"],
         outputs=["fused", "face_logits", "voice_logits"],
         metadata=metadata,
+        further=add_attention_outputs,
     )

@@ -22,6 +22,7 @@ from aver.features.voice_embedding import FRAMES
 from aver.labels import RAVDESS
 from aver.models.voice_expression import VoiceExpressionNet
 from aver.training.export import export_onnx
+from aver.training.export_outputs import add_voice_outputs
 from aver.training.recipe import register_task
 from aver.training.voice_fit import VoiceTrainingSettings, embed_rows
 from aver.training.voice_recipe import VoiceRecipe, Voices
@@ -71,6 +72,7 @@ def export_voice(
         outputs=("embedding", "logits"),
         metadata=metadata,
         free={1: "frames"},
+        further=add_voice_outputs,
     )
     assert isinstance(rounded, VoiceExpressionNet)
     return rounded
