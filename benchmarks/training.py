@@ -15,6 +15,7 @@ import argparse
 import logging
 import math
 import statistics
+import sys
 import tempfile
 import time
 import warnings
@@ -38,8 +39,8 @@ AIM = 0.8
 # name -> (model, settings, width of the windows, epochs a round)
 MODELS = {
     "mean_pool": ("mean_pool", {}, 768, 60),
-    "lstm": ("lstm", {}, 512, 15),
-    "mater": ("mater", {"layers": 2, "feed_forward": 512}, 512, 6),
+    "lstm": ("lstm", {}, 512, 10),
+    "mater": ("mater", {"layers": 2, "feed_forward": 512}, 512, 4),
 }
 
 
@@ -169,9 +170,9 @@ def main() -> None:
                 speeds[way].append(epochs_per_minute(function, name, epochs))
         for way in list(ways)[1:]:
             table += judged(name, way, speeds[way], speeds["plain"], asked)
-    if asked.record:
-        packages = ("torch", "lightning", "numpy")
-        record(ROOT / "results" / "training_speed.csv", table, packages=packages)
+        if asked.record:
+            packages = ("torch", "lightning", "numpy")
+            record(ROOT / "results" / "training_speed.csv", table, packages=packages)
 
 
 def judged(
@@ -196,7 +197,7 @@ def judged(
         "protocol": f"{asked.rounds} alternating rounds of {MODELS[name][3]} epochs, whole call, "
         f"median (low, high: least and greatest); processor, {asked.threads} threads, "
         f"batch {BATCH}",
-        "command": "python benchmarks/training.py --record --trainer",
+        "command": " ".join(["python", "benchmarks/training.py", *sys.argv[1:]]),
         "seed": 0,
     }
     row = f"training/{name}" if way == "engine" else f"training/{name}, lightning Trainer"

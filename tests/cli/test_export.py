@@ -184,7 +184,7 @@ def test_card_says_all_that_a_reader_must_know(exported):
         "2 folds of two actors each",
         "mfcc (coefficients 24)",
         "had seen none of them",
-        "of 1 people",
+        "people: 1.",
     ):
         assert said in text, said
     scored = predictions()

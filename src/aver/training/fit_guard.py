@@ -45,14 +45,13 @@ class Interrupts:
             signal.signal(signal.SIGINT, self.before)
 
 
-def seed_everything(device: torch.device, *numbers: int) -> None:
-    """Seed the global generators of torch (processor and *device*), numpy and Python.
+def step_seeds(steps: int, *numbers: int) -> list[int]:
+    """A seed for each step of an epoch, from *numbers*: seed, epoch, device's number."""
+    return [int(s) for s in np.random.SeedSequence(numbers).generate_state(steps, np.uint64)]
 
-    Args:
-        device: of the run.
-        numbers: seed, epoch, step and the like; all count.
-    """
-    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+def seed_everything(device: torch.device, seed: int) -> None:
+    """Seed the global generators of torch (processor and *device*), numpy and Python."""
     # Not torch.manual_seed: where no GPU is in use it notes a stack trace for each kind of GPU
     # that may come, which takes longer than a step of a small network.
     torch.default_generator.manual_seed(seed)

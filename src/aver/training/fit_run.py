@@ -21,7 +21,7 @@ from aver.errors import ModelError, TrainingError
 from aver.training import fit_checkpoint
 from aver.training.fit_checkpoint import CHECKPOINT, WEIGHTS, FitState
 from aver.training.fit_data import TensorBatches, epoch_batches
-from aver.training.fit_guard import Interrupts, seed_everything, weights_finite
+from aver.training.fit_guard import Interrupts, seed_everything, step_seeds, weights_finite
 from aver.training.fit_log import Log
 from aver.training.fit_loss import Loss
 from aver.training.fit_progress import FitProgress, Progress
@@ -75,7 +75,9 @@ class FitRun:
         self.train = train.to(fabric.device)
         self.validation = None if validation is None else validation.to(fabric.device)
         self.raw = make_optimiser(settings, module.parameters(), identity["precision"])
-        self.network, self.optimiser = fabric.setup(module, self.raw)
+        wrapped, self.optimiser = fabric.setup(module, self.raw)
+        # Where there is nothing to share, the wrapper would only look through every batch.
+        self.network: nn.Module = module if fabric.world_size == 1 else wrapped
         self.average: AveragedModel | None = None
         if settings.average:
             self.average = AveragedModel(
@@ -124,6 +126,7 @@ class FitRun:
         batches = [
             torch.from_numpy(rows).to(self.fabric.device) for rows in self._batches(state.epoch)
         ]
+        self.seeds = step_seeds(self.steps, self.seed, state.epoch, self.fabric.global_rank)
         self.network.train()
         for step in range(state.step, self.steps):
             loss = self._step(step, batches[step])
@@ -141,13 +144,14 @@ class FitRun:
     def _step(self, step: int, rows: Tensor) -> Tensor:
         """One step on *rows*; its loss, detached."""
         state, fabric = self.state, self.fabric
-        seed_everything(fabric.device, self.seed, state.epoch, step, fabric.global_rank)
+        seed_everything(fabric.device, self.seeds[step])
         rate = learning_rate(
             self.settings, state.epoch * self.steps + step, self.total, self.plateau.rate
         )
         for group in self.raw.param_groups:
             group["lr"] = rate
-        loss = self.loss(self.network, self.train.take(rows))
+        with fabric.autocast():
+            loss = self.loss(self.network, self.train.take(rows))
         if fabric.world_size > 1:
             # Devices' parts of a batch may differ by a row; the mean over devices is then the
             # mean over rows.

@@ -86,7 +86,7 @@ def _what(about: dict[str, Any], file: str, difference: float, clips: int, int8:
     )
     rows = {
         "file": f"`{file}`, weights {'with 8 bits' if int8 else 'as float32'}, arithmetic float32",
-        "model": f"`{about['model']}`, settings {json.dumps(about['settings']) or 'as they are'}",
+        "model": f"`{about['model']}`, {_settings(about['settings'])}",
         "input": f"{inputs}; masks are True where the window is there, shorter clips are padded",
         "features": extractors,
         "normalisation": "inside the file: features go in as the extractors give them",
@@ -102,6 +102,10 @@ def _what(about: dict[str, Any], file: str, difference: float, clips: int, int8:
         "say what somebody feels."
     )
     return f"{intro}\n\n## What it is\n\n| | |\n| --- | --- |\n{table}\n"
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    return f"settings `{json.dumps(settings)}`" if settings else "its settings as they come"
 
 
 def _extractor(settings: dict[str, Any]) -> str:
@@ -164,9 +168,10 @@ def _scores(about: dict[str, Any], predictions: Predictions | None) -> str:
         else "They were scored by the networks of the recipe's folds, each of which had not seen "
         "them; this one has."
     )
+    folds = "" if len(predictions.folds) == 1 else f", {len(predictions.folds)} folds"
     return (
-        f"{title}\n{len(predictions)} clips of {len(people)} people, {len(predictions.folds)} "
-        f"folds. {whose} Intervals are 95 %, by bootstrap over people.\n\n"
+        f"{title}\n{len(predictions)} clips, people: {len(people)}{folds}. {whose} Intervals "
+        "are 95 %, by bootstrap over people.\n\n"
         "| | value | 95 % interval |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n\n"
         f"Accuracy by person: lowest {min(each):.3f}, median {np.median(each):.3f}, highest "
         f"{max(each):.3f}.\n"
@@ -178,10 +183,10 @@ def _limits(about: dict[str, Any]) -> str:
         "## Limits\n\n"
         f"- It knows {len(about['labels'])} names of expressions and gives one of them to "
         "anything, also to what is none of them.\n"
-        "- It was trained on the recordings above and their kind: acted or elicited speech, few "
-        "people, few languages and cultures. On other people, microphones, cameras and manners "
-        "of speaking it is worse, and nothing here says by how much.\n"
+        "- It was trained on the recordings above: few people, few languages and cultures. What "
+        "it does with other people, microphones, cameras and manners of speaking, nothing here "
+        "says; expect less.\n"
         "- Its scores are not calibrated unless the table above says how well.\n"
-        "- People who express little, or differently (by age, culture, illness, autism, or "
-        "habit), are misjudged more often.\n"
+        "- People who express little, or differently than those above (by age, culture, illness, "
+        "autism, or habit), may be misjudged more often; it was not measured.\n"
     )
