@@ -160,7 +160,7 @@ def test_changed_settings_run_again_others_do_not(project, fitted):
 
 def test_stopped_in_the_middle_it_goes_on(project, fitted, monkeypatch):
     whole = run(project, FACE)["face"]
-    for file in (project / "out" / "scores").iterdir():
+    for file in (project / "out" / "scores").glob("*.npy"):
         file.unlink()
     fit = LogisticRegressionEstimator.fit
 
@@ -181,9 +181,37 @@ def test_stopped_in_the_middle_it_goes_on(project, fitted, monkeypatch):
 
 def test_a_torn_score_file_is_computed_again(project):
     whole = run(project, FACE)["face"]
-    for file in (project / "out" / "scores").iterdir():
+    for file in (project / "out" / "scores").glob("*.npy"):
         file.write_bytes(file.read_bytes()[:20])
     assert np.array_equal(whole.scores, run(project, FACE)["face"].scores)
+
+
+def test_scores_of_another_version_are_not_used(project, fitted):
+    run(project, FACE)
+    (project / "out" / "scores" / "version.txt").write_text("aver 0.0.1, scores 1")
+    fitted.clear()
+    lines = []
+    run(project, FACE, lines=lines)
+    assert len(fitted) == 3
+    assert any("another version" in line for line in lines)
+    fitted.clear()
+    run(project, FACE)
+    assert fitted == []
+
+
+def test_validation_people_choose_the_epoch_and_inner_parts_do_without(project):
+    """Early stopping needs validation rows; a fitted fusion's inner parts have none."""
+    fused = '[[systems]]\nname = "fused"\nfusion = "weighted"\nof = ["mater", "face"]\n'
+    changes = {
+        "folds = 3": 'folds = 3\nvalidation = "subjects"\nvalidation_subjects = 1',
+        "epochs = 3": "epochs = 3\npatience = 2",
+    }
+    found = run(project, FACE, MATER, fused, changes=changes)
+    assert np.allclose(found["fused"].scores.sum(axis=1), 1)
+    table = (project / "out" / "tiny" / "tiny.csv").read_text()
+    assert "epoch chosen on validation subjects" in table
+    with pytest.raises(AverError, match="2 of 4 systems failed"):
+        run(project, FACE, MATER, fused, changes={"epochs = 3": "epochs = 3\npatience = 2"})
 
 
 def test_one_fold_and_one_system(project):

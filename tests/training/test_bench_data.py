@@ -15,7 +15,8 @@ from training.bench_project import CLASSES, make_project, write_recipe
 from aver.errors import CorpusError, RecipeError
 from aver.features.extractor import Features
 from aver.features.table import ClipTable
-from aver.training.bench_data import Stream, hash_of, load_rows, stack
+from aver.training.bench_data import Stream, load_rows, stack
+from aver.training.bench_files import hash_of
 from aver.training.bench_normalise import Normaliser
 from aver.training.recipe import load_recipe
 
@@ -119,6 +120,7 @@ def test_an_extractor_that_has_seen_a_tested_person_is_refused(project, monkeypa
     text = manifest.read_text()
     record = {"aver_manifest": 1, "corpus": "toy", "root": str(project), "root_from_here": "."}
     manifest.write_text(f"# {json.dumps(record)}\n{text}")
+    monkeypatch.setattr(ClipTable, "extract", lambda self, clip: pytest.fail("measured first"))
     with pytest.raises(CorpusError, match="trained on toy/p3"):
         rows_of(project)
 

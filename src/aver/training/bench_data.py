@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +15,9 @@ from aver.corpora.leaks import refuse_seen
 from aver.corpora.sounds import kept_sounds
 from aver.corpora.splits import Split, make_split
 from aver.errors import CorpusError
-from aver.evaluation.results import hash_files
 from aver.features.extractor import Extractor, Features, make_extractor
 from aver.training.bench_clips import item_names, read_manifest_of, with_classes
+from aver.training.bench_files import files_of, hash_of
 from aver.training.bench_recipe import BenchRecipe, StreamFeatures
 
 if TYPE_CHECKING:
@@ -123,16 +121,13 @@ def load_rows(
     manifest = read_manifest_of(recipe, data_root)
     manifest, classes = with_classes(recipe, manifest)
     needed = [name for name in recipe.features if streams is None or name in set(streams)]
-    loaded: dict[str, Stream] = {}
-    seen: dict[str, frozenset[str]] = {}
-    files: set[Path] = set()
-    for name in needed:
-        extractor = extractor_of(recipe.features[name], data_root)
-        loaded[name] = load_stream(
-            name, recipe.features[name], extractor, manifest, store, jobs, tell
-        )
-        seen[name] = extractor.seen_subjects
-        files |= set(files_of(extractor, manifest))
+    extractors = {name: extractor_of(recipe.features[name], data_root) for name in needed}
+    # Before anything is extracted, which may take hours.
+    split = split_of(recipe, manifest, extractors.values(), out)
+    loaded = {
+        name: load_stream(name, recipe.features[name], extractor, manifest, store, jobs, tell)
+        for name, extractor in extractors.items()
+    }
     has = np.any([s.present.any(axis=1) for s in loaded.values()], axis=0)
     remarks: list[str] = []
     if not has.all():
@@ -140,8 +135,33 @@ def load_rows(
         remarks.append(f"{len(lost)} clips without any feature left out ({_some(lost)})")
         manifest = manifest[has].reset_index(drop=True)
         loaded = {n: Stream(s.values[has], s.present[has], s.identity) for n, s in loaded.items()}
+        split = split_of(recipe, manifest, extractors.values(), out)
+    files = {file for x in extractors.values() for file in files_of(x, manifest)}
     if recipe.data.manifest:
         files.add(data_root / recipe.data.manifest)
+    number = {name: place for place, name in enumerate(classes)}
+    return BenchRows(
+        manifest,
+        classes,
+        np.array([number[label] for label in manifest["label"]], np.intp),
+        item_names(manifest),
+        manifest["subject"].to_numpy(dtype=object),
+        loaded,
+        split,
+        hash_of(files, out),
+        (*split.remarks, *remarks),
+    )
+
+
+def split_of(
+    recipe: BenchRecipe, manifest: pd.DataFrame, extractors: Iterable[Extractor], out: Path
+) -> Split:
+    """The recipe's folds of *manifest*, checked for leaks, also those through extractors.
+
+    Raises:
+        CorpusError: if something stands on both sides without a reason, or an extractor was
+            trained on a person who is tested.
+    """
     chosen = recipe.split
     if "by_sound" not in chosen.model_fields_set:
         # A table is made once: sounds are compared unless the recipe says not to.
@@ -150,20 +170,9 @@ def load_rows(
         split = make_split(manifest, chosen)
     subjects = manifest["subject"].to_numpy(dtype=object)
     tested = np.unique(np.concatenate([fold.test for fold in split.folds]))
-    for name, people in seen.items():
-        refuse_seen(recipe.features[name].extractor, people, set(subjects[tested].tolist()))
-    number = {name: place for place, name in enumerate(classes)}
-    return BenchRows(
-        manifest,
-        classes,
-        np.array([number[label] for label in manifest["label"]], np.intp),
-        item_names(manifest),
-        subjects,
-        loaded,
-        split,
-        hash_of(files, out),
-        (*split.remarks, *remarks),
-    )
+    for extractor in extractors:
+        refuse_seen(extractor.name, extractor.seen_subjects, set(subjects[tested].tolist()))
+    return split
 
 
 def extractor_of(stream: StreamFeatures, data_root: Path) -> Extractor:
@@ -290,40 +299,6 @@ def stack(
             "Check that the extractor's files belong to these clips",
         )
     return Stream(values, present)
-
-
-def files_of(extractor: Extractor, manifest: pd.DataFrame) -> list[Path]:
-    """Files whose content the extractor reads: the clips, or the tables it was given."""
-    if extractor.modality != "table":
-        return [Path(file) for file in set(manifest["file"])]
-    values = extractor.settings.model_dump(mode="json").values()
-    return [Path(v) for v in values if isinstance(v, str) and v and Path(v).is_file()]
-
-
-def hash_of(files: Iterable[Path], out: Path) -> str:
-    """:func:`hash_files` over *files*, kept in *out* while their sizes and dates stay the same.
-
-    A file that is gone leaves the hash without it: its stored features can still be used.
-    """
-    known = sorted(file for file in files if file.is_file())
-    if not known:
-        return ""
-    root = Path(os.path.commonpath([file.parent for file in known]))
-    state = [(str(f), (s := f.stat()).st_size, s.st_mtime_ns) for f in known]
-    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()
-    cache = out / "data_sha256.json"
-    kept: dict[str, str] = {}
-    if cache.exists():
-        try:
-            kept = json.loads(cache.read_text(encoding="utf-8"))
-        except ValueError:
-            kept = {}
-    if key not in kept:
-        kept[key] = hash_files(known, root)
-        beside = cache.with_name(f".{cache.name}.{os.getpid()}")
-        beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-        beside.replace(cache)
-    return kept[key]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from aver._version import __version__
 from aver.corpora.splits import Fold
-from aver.errors import AverError, RecipeError
+from aver.errors import AverError, OutputError, RecipeError
 from aver.evaluation.metrics import accuracy
 from aver.evaluation.predictions import Predictions, concatenate, write_predictions
 from aver.evaluation.results import Result, record
@@ -23,6 +24,8 @@ from aver.training.bench_system import System
 from aver.training.bench_table import PACKAGES, comparison_rows, draw, system_rows
 from aver.training.recipe import register_task
 
+SCORES = 1
+"""Goes up when the same settings give other scores: then kept ones are not used."""
 STORE = "features"
 """Folder of the feature store under the output folder, shared by the recipes that go there."""
 
@@ -92,7 +95,7 @@ def reproduce(
     folds = _folds(recipe, data, wanted.folds)
     home = out / recipe.name
     table = (results or home) / f"{recipe.name}.csv"
-    bench = Bench(recipe, data, out / "scores")
+    bench = Bench(recipe, data, score_folder(out, tell))
     failed: list[str] = []
     first: dict[str, Predictions] = {}
     rows: list[Result] = []
@@ -123,6 +126,28 @@ def reproduce(
             subject=recipe.name,
         )
     return first
+
+
+def score_folder(out: Path, tell: Tell = print) -> Path:
+    """Folder for scores under *out*; those of another version of aver are left alone, unused.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    version = f"aver {__version__}, scores {SCORES}"
+    folder = out / "scores"
+    mark = folder / "version.txt"
+    try:
+        if mark.is_file() and mark.read_text(encoding="utf-8") != version:
+            tell(f"{folder} is of another version: everything is trained again")
+            folder = out / f"scores-{__version__}-{SCORES}"
+            mark = folder / mark.name
+        folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(version, encoding="utf-8")
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise OutputError(folder, problem, "Choose another folder with --out") from error
+    return folder
 
 
 def _system(recipe: BenchRecipe, name: str) -> System:

@@ -1,0 +1,50 @@
+"""Files that a bench run reads, and their hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aver.evaluation.results import hash_files
+from aver.features.extractor import Extractor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def files_of(extractor: Extractor, manifest: pd.DataFrame) -> list[Path]:
+    """Files whose content the extractor reads: the clips, or the tables it was given."""
+    if extractor.modality != "table":
+        return [Path(file) for file in set(manifest["file"])]
+    values = extractor.settings.model_dump(mode="json").values()
+    return [Path(v) for v in values if isinstance(v, str) and v and Path(v).is_file()]
+
+
+def hash_of(files: Iterable[Path], out: Path) -> str:
+    """:func:`hash_files` over *files*, kept in *out* while their sizes and dates stay the same.
+
+    A file that is gone leaves the hash without it: its stored features can still be used.
+    """
+    known = sorted(file for file in files if file.is_file())
+    if not known:
+        return ""
+    root = Path(os.path.commonpath([file.parent for file in known]))
+    state = [(str(f), (s := f.stat()).st_size, s.st_mtime_ns) for f in known]
+    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    cache = out / "data_sha256.json"
+    kept: dict[str, str] = {}
+    if cache.exists():
+        try:
+            kept = json.loads(cache.read_text(encoding="utf-8"))
+        except ValueError:
+            kept = {}
+    if key not in kept:
+        kept[key] = hash_files(known, root)
+        beside = cache.with_name(f".{cache.name}.{os.getpid()}")
+        beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        beside.replace(cache)
+    return kept[key]
