@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aver.errors import ModelError
 from aver.labels import FER2013
-from aver.pretrained.session import open_session
+from aver.pretrained.session import open_session, require_outputs
 
 FACE_SIDE = 48
 """Pixels of the side of the grey faces that the network takes."""
@@ -124,6 +124,33 @@ class FaceEmbedder:
             for n in range(0, len(faces), _BATCH)
         ]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+    def look(
+        self, faces: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """What class activation maps are made of (:mod:`aver.inference.explain_maps`).
+
+        Args:
+            faces: (n, 1, 48, 48) grey in [0, 1], at least one.
+
+        Returns:
+            Logits (n, 7), the last feature maps (n, channels, 6, 6), and the weights (7, channels)
+            of the linear layer that reads their averages.
+
+        Raises:
+            ModelError: if the file does not give them.
+        """
+        names = ["logits", "maps", "class_weights"]
+        require_outputs(self._session, self.path, names)
+        parts = [
+            self._session.run(names, {"faces": faces[n : n + _BATCH]})
+            for n in range(0, len(faces), _BATCH)
+        ]
+        return (
+            np.concatenate([p[0] for p in parts]),
+            np.concatenate([p[1] for p in parts]),
+            parts[0][2],
+        )
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embeddings (n, 512), not normalised, of crops (n, 96, 96, 3) RGB."""

@@ -19,7 +19,7 @@ from aver.errors import ModelError
 from aver.features.log_mel import BANDS, FRAME_SAMPLES, HOP_SAMPLES, LOG_OFFSET, mel_magnitudes
 from aver.features.voice_centre import RunningCentre
 from aver.features.voice_level import RunningLevel, window_power
-from aver.pretrained.session import open_session
+from aver.pretrained.session import open_session, require_outputs
 
 EMBEDDING = 512
 """Width of the voice embedding."""
@@ -52,6 +52,7 @@ class VoiceEmbedder:
     """
 
     def __init__(self, path: str | Path, threads: int = 1):
+        self.path = Path(path)
         self._session: Any = open_session(path, threads)
         shapes = {entry.name: entry.shape[1:] for entry in self._session.get_inputs()}
         frames = shapes.get("log_mel", [None])[0]
@@ -90,6 +91,28 @@ class VoiceEmbedder:
         length = np.linalg.norm(raw, axis=1, keepdims=True)
         return np.asarray(raw / np.maximum(length, 1e-12), dtype=np.float32)
 
+    def look(self, log_mel: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """What class activation maps are made of (:mod:`aver.inference.explain_maps`).
+
+        Args:
+            log_mel: (windows, 48, 64), at least one window.
+
+        Returns:
+            Logits (windows, classes), the last feature maps (windows, channels, 3, 4), the lengths
+            (windows, 1) of the embeddings before they are brought to 1, and the weights
+            (classes, 2 * channels * 4) of both linear layers on mean and maximum over time.
+
+        Raises:
+            ModelError: if the file does not give them.
+        """
+        names = ["logits", "maps", "length", "class_weights"]
+        require_outputs(self._session, self.path, names)
+        parts = [
+            self._session.run(names, {"log_mel": log_mel[n : n + _BATCH]})
+            for n in range(0, len(log_mel), _BATCH)
+        ]
+        return (*(np.concatenate([p[i] for p in parts]) for i in range(3)), parts[0][3])
+
     def start(self, *, adapt: bool = True, window_samples: int = WINDOW_SAMPLES) -> VoiceStream:
         """A new recording: level and centre of its voice are learned from its own windows.
 
@@ -111,6 +134,7 @@ class VoiceStream:
 
     Attributes:
         plain: (512,) the last voiced window's embedding before it was moved; None before any.
+        log_mel: (frames, 64) of the last voiced window, as the network took it; None before any.
     """
 
     def __init__(
@@ -125,6 +149,7 @@ class VoiceStream:
         # As many as whole quarter seconds hold, the last one continued with silence.
         self._frames = FRAMES * window_samples // WINDOW_SAMPLES
         self.plain: NDArray[np.float32] | None = None
+        self.log_mel: NDArray[np.float32] | None = None
         self._level = RunningLevel.start()
         known = adapt and embedder.centre is not None
         self._centre = RunningCentre(embedder.centre) if known else None  # type: ignore[arg-type]
@@ -154,5 +179,5 @@ class VoiceStream:
             return None
         log_mel = np.log(magnitudes * np.float32(gain[0]) + np.float32(LOG_OFFSET))
         embedding = np.asarray(self._embedder.run(log_mel[None])[0])
-        self.plain = embedding
+        self.plain, self.log_mel = embedding, log_mel
         return embedding if self._centre is None else self._centre.step(embedding)

@@ -159,8 +159,7 @@ class Run:
     ) -> Iterator[Segment]:
         network = self.analyzer.fusion
         people, all_heard = self.reading.people, self.reading.heard
-        face, face_mask, voice, voice_mask = self._inputs(context, rows, calibration)
-        scores = network(face, face_mask, voice, voice_mask)
+        scores = self._scores(*self._inputs(context, rows, calibration))
         start, end = self.reading.spans[index]
         heard = all_heard.get(index)
         for r, person in enumerate(rows):
@@ -187,6 +186,16 @@ class Run:
                 people[person].offer_thumbnail(
                     window, network.labels[best], fused.scores[best], self.settings.thumbnails
                 )
+
+    def _scores(
+        self,
+        face: Floats,
+        face_mask: NDArray[np.bool_],
+        voice: Floats,
+        voice_mask: NDArray[np.bool_],
+    ) -> Mapping[str, Floats]:
+        """What the network says to :meth:`_inputs`."""
+        return self.analyzer.fusion(face, face_mask, voice, voice_mask)
 
     def _inputs(
         self, context: range, rows: list[int | None], calibration: Calibration | None

@@ -45,13 +45,15 @@ class FrontEnd:
 class Heard:
     """A window's voice: its embedding, whose it is, and whether that could not be told.
 
-    ``plain`` is the embedding before it was moved by the recording's own voice.
+    ``plain`` is the embedding before it was moved by the recording's own voice, ``log_mel``
+    (48, 64) what the voice network took.
     """
 
     embedding: NDArray[np.float32]
     owner: int | None
     shared: bool
     plain: NDArray[np.float32] | None = None
+    log_mel: NDArray[np.float32] | None = None
 
 
 class Reading:
@@ -120,8 +122,8 @@ class Reading:
             self.any_voice = True
             self._owner = owner_of_voice(faces, self._owner)
             shared = self._owner is None and len(faces) > 1
-            plain = self._voice.plain
-            self.heard[window.index] = Heard(embedding, self._owner, shared, plain)
+            plain, log_mel = self._voice.plain, self._voice.log_mel
+            self.heard[window.index] = Heard(embedding, self._owner, shared, plain, log_mel)
 
     def forget_before(self, index: int) -> None:
         """Drop what no context reaches any more."""

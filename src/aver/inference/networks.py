@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from aver import pretrained
 from aver.errors import ModelError
-from aver.pretrained.session import open_session
+from aver.pretrained.session import open_session, require_outputs
 
 Floats = NDArray[np.float32]
 
@@ -69,6 +70,11 @@ class FusionNetwork:
                 path, f"lacks its metadata ({error})", "Export it with a fusion recipe"
             ) from error
         self.metadata: dict[str, str] = dict(metadata)
+        outputs = [entry.name for entry in self._session.get_outputs()]
+        self._attention = {
+            branch: [n for n in outputs if n.startswith(f"{branch}_attention_")]
+            for branch in ("face", "voice")
+        }
         # Tells this file from every other of the same name.
         self.version = hashlib.sha256(self.path.read_bytes()).hexdigest()[:12]
 
@@ -90,8 +96,43 @@ class FusionNetwork:
         Returns:
             ``fused``, ``face``, ``voice``, each (batch, classes), rows summing to 1.
         """
-        fused, of_face, of_voice = self._session.run(
-            ["fused", "face_logits", "voice_logits"],
+        return self._run(face, face_mask, voice, voice_mask)[0]
+
+    def attend(
+        self,
+        face: Floats,
+        face_mask: NDArray[np.bool_],
+        voice: Floats,
+        voice_mask: NDArray[np.bool_],
+    ) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """Like a call, and the attention weights of every layer.
+
+        Returns:
+            The probabilities, and ``face`` and ``voice``, each
+            (layers, batch, heads, windows, windows), rows adding up to 1.
+
+        Raises:
+            ModelError: if the file does not give them.
+        """
+        names = [names[0] if names else f"{b}_attention_0" for b, names in self._attention.items()]
+        require_outputs(self._session, self.path, names)
+        scores, found = self._run(
+            face, face_mask, voice, voice_mask, [n for b in self._attention.values() for n in b]
+        )
+        faces = len(self._attention["face"])
+        return scores, {"face": np.stack(found[:faces]), "voice": np.stack(found[faces:])}
+
+    def _run(
+        self,
+        face: Floats,
+        face_mask: NDArray[np.bool_],
+        voice: Floats,
+        voice_mask: NDArray[np.bool_],
+        further: Sequence[str] = (),
+    ) -> tuple[dict[str, Floats], list[Floats]]:
+        """Probabilities, and the outputs *further*."""
+        fused, of_face, of_voice, *others = self._session.run(
+            ["fused", "face_logits", "voice_logits", *further],
             {"face": face, "face_mask": face_mask, "voice": voice, "voice_mask": voice_mask},
         )
         # A fused distribution with one modality alone is that modality's own, and is calibrated
@@ -105,4 +146,4 @@ class FusionNetwork:
             "fused": softmax(fused / temperature),
             "face": softmax(of_face, self.temperatures["face"]),
             "voice": softmax(of_voice, self.temperatures["voice"]),
-        }
+        }, others

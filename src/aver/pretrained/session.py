@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,19 @@ def open_session(path: str | Path, threads: int = 1) -> Any:
         raise ModelError(
             path, f"cannot be loaded ({reason})", "Fetch or export it again"
         ) from error
+
+
+def require_outputs(session: Any, path: str | Path, names: Iterable[str]) -> None:
+    """Check that a network can show what it looked at: that it has the outputs *names*.
+
+    Raises:
+        ModelError: if it lacks some; the message says which, and how to export it again.
+    """
+    given = {entry.name for entry in session.get_outputs()}
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise ModelError(
+            path,
+            f"cannot show what it looked at: it has no output {', '.join(missing)}",
+            "Export it again by its recipe with this version of aver, or use the shipped one",
+        )
