@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 
 from aver.errors import MediaError
 from aver.features.extractor import Clip, ExtractorSettings, Features
-from aver.media import SAMPLE_RATE, read_windows
+from aver.features.sound_parts import sound_parts
+from aver.media import SAMPLE_RATE
 
 _SLIVER_SECONDS = 1e-3
 
@@ -57,35 +58,13 @@ class Sound:
 def read_sound(clip: Clip) -> Sound:
     """The sound of *clip* at 16 kHz, to its last sample; gaps in the recording are silence.
 
+    Clips that follow one another in a file are read in one go, see
+    :mod:`aver.features.sound_parts`.
+
     Raises:
         MediaError: if the file cannot be read, holds no sound, or ends before the clip starts.
     """
-    first = round(clip.first * SAMPLE_RATE)
-    last = None if clip.end is None else round(clip.end * SAMPLE_RATE)
-    parts: list[NDArray[np.float32]] = []
-    at = 0
-    reader = read_windows(clip.file, picture=False)
-    try:
-        for window in reader:
-            length = round((window.end - window.start) * SAMPLE_RATE)
-            lower, upper = max(0, first - at), length if last is None else min(length, last - at)
-            if lower < upper:
-                silent = window.samples is None
-                whole = np.zeros(length, np.float32) if silent else window.samples
-                parts.append(whole[lower:upper])  # type: ignore[index]
-            at += length
-            if last is not None and at >= last:
-                break
-    finally:
-        reader.close()  # type: ignore[attr-defined]
-    if not parts:
-        raise MediaError(
-            clip.file,
-            f"holds no sound between {clip.first:g} s and the clip's end: it ends at "
-            f"{at / SAMPLE_RATE:.2f} s",
-            "Correct start and end in the manifest",
-        )
-    return Sound(np.concatenate(parts))
+    return Sound(np.concatenate(list(sound_parts(clip))))
 
 
 def window_spans(seconds: float, settings: WindowSettings) -> NDArray[np.float64]:
