@@ -18,7 +18,7 @@ from aver.features.joined_frames import JoinedFrames, JoinedFramesSettings
 from aver.features.store import FeatureStore
 from aver.labels import RAVDESS
 from aver.models.joint_cnn_settings import Network
-from aver.training.bench_data import hash_of
+from aver.training.bench_files import hash_of
 from aver.training.fit_data import TensorBatches
 from aver.training.joint_cnn_images import Images, Stills, load_stills
 from aver.training.joint_cnn_pairs import Division, Pairs, divide

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +59,8 @@ class Division:
 
 
 def pair_by_class(
-    recordings: Sequence[str],
-    images: Sequence[str],
+    recordings: Sequence[str] | NDArray[Any],
+    images: Sequence[str] | NDArray[Any],
     classes: Sequence[str],
     seed: int,
     where: str = "",
@@ -94,14 +94,14 @@ def pair_by_class(
     right: list[Rows] = []
     for name in classes:
         own = [random.permutation(np.flatnonzero(x == name)) for x in (heard, seen)]
-        for rows, what, other in (
+        for rows, what, beside in (
             (own[0], "recordings", "images"),
             (own[1], "images", "recordings"),
         ):
             if not len(rows):
                 raise CorpusError(
                     "pairing",
-                    f"the class '{name}' has {other} but no {what}{inside}"
+                    f"the class '{name}' has {beside} but no {what}{inside}"
                     if len(own[0]) + len(own[1])
                     else f"the class '{name}' has neither recordings nor images{inside}",
                     "Leave it out of the recipe's classes, or use other shares",
