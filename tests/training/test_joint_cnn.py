@@ -230,9 +230,9 @@ def test_table_of_everything(everything, tmp_path):
         "nothing stands on both sides"
         in named["test/subjects 80-10-10/probes", "accuracy"].protocol
     )
-    both = named["test/text 80-10-10/joint_loss", "accuracy_mean_of_both"]
+    both = named["test/text 80-10-10/joint_loss", "mean_of_both_accuracy"]
     heads = [
-        named["test/text 80-10-10/joint_loss", f"accuracy_{h}_by_itself"].value
+        named["test/text 80-10-10/joint_loss", f"{h}_by_itself_accuracy"].value
         for h in ("audio", "image")
     ]
     assert both.value == pytest.approx(sum(heads) / 2, abs=1e-4)
@@ -245,7 +245,7 @@ def test_table_of_everything(everything, tmp_path):
     gap = [(p.decided() == p.label).mean() for p in one]
     row = compared["test/subjects 80-10-10/probes against image_cnn", "difference_of_accuracy"]
     assert row.value == pytest.approx(gap[0] - gap[1], abs=1e-4)
-    flattered = compared["test/text against subjects 80-10-10/probes", "accuracy_flattered_by"]
+    flattered = compared["test/text against subjects 80-10-10/probes", "flattered_by"]
     text = cells["probes", "text"].predictions
     expected = (text.decided() == text.label).mean() - gap[0]
     assert flattered.value == pytest.approx(expected, abs=1e-4)

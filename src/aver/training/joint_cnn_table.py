@@ -153,20 +153,20 @@ def cell_rows(data: JointData, cell: Cell, command: str) -> list[Result]:
 
     tested = [report.accuracy["test"] for report in reports]
     if len(tested) > 1:
-        add("accuracy_spread_over_seeds", round(float(np.std(tested, ddof=1)), 4))
+        add("spread_over_seeds", round(float(np.std(tested, ddof=1)), 4))
     if "validation" in reports[0].accuracy:
         value = cell.mean([report.accuracy["validation"] for report in reports])
-        add("accuracy_validation", value, (paper[1] if paper else None) or "")
+        add("validation_accuracy", value, (paper[1] if paper else None) or "")
     value = cell.mean([report.accuracy["train"] for report in reports])
-    add("accuracy_train", value, paper[2] if paper else "")
+    add("train_accuracy", value, paper[2] if paper else "")
     heads = NETWORKS[cell.network].heads
     for head in heads:
         value = cell.mean([report.heads[f"test/{head}"] for report in reports])
-        add(f"accuracy_{head}_by_itself", value)
+        add(f"{head}_by_itself_accuracy", value)
     if NETWORKS[cell.network].loss == "joint":
         value = cell.mean([report.heads[f"test/{h}"] for report in reports for h in heads])
         note = "mean of both modalities' accuracies, the report's reading"
-        add("accuracy_mean_of_both", value, paper[0] if paper else "", note)
+        add("mean_of_both_accuracy", value, paper[0] if paper else "", note)
     add("parameters", float(reports[0].parameters))
     fastest = min(report.seconds_per_epoch for report in reports)
     add("training_seconds_per_epoch", float(f"{fastest:.3g}"), note="fastest epoch of all seeds")
@@ -280,7 +280,7 @@ def _flattered(data: JointData, cell: Cell, clean: Cell, command: str) -> Result
     low, high = bootstrap_metric(gap, arrays, subjects)
     return Result(
         experiment=f"{data.recipe.name}/{cell.split} against subjects {cell.shares}/{cell.network}",
-        metric="accuracy_flattered_by",
+        metric="flattered_by",
         value=round(gap(*arrays), 4),
         low=round(low, 4),
         high=round(high, 4),
