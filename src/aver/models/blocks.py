@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 # Large enough to vanish in a softmax, small enough that half precision holds it and that a row
 # with nothing present stays finite (uniform) instead of becoming NaN.
-_MASKED = -1.0e4
+MASKED = -1.0e4
 
 
 def sinusoidal_positions(length: int, dimensions: int) -> Tensor:
@@ -55,6 +55,52 @@ def masked_mean(x: Tensor, present: Tensor) -> Tensor:
     return (x * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)
 
 
+class MaskedBatchNorm(nn.Module):
+    """Batch normalisation (Ioffe & Szegedy 2015) that counts only what is there.
+
+    In training, mean and variance are those of the rows that are present, so that a window that
+    is missing never moves the others; afterwards the running ones are used. What is absent comes
+    out as zeros.
+
+    Args:
+        channels: channels of the input.
+        momentum: share of the newest batch in the running mean and variance.
+    """
+
+    def __init__(self, channels: int, momentum: float = 0.1):
+        super().__init__()
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.mean: Tensor
+        self.variance: Tensor
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """Normalise.
+
+        Args:
+            x: (rows, channels, ...).
+            present: (rows,) bool.
+        """
+        shape = (1, -1, *[1] * (x.ndim - 2))
+        there = present.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+        mean, variance = self.mean, self.variance
+        if self.training:
+            others = [0, *range(2, x.ndim)]
+            count = there.sum() * (x[0, 0].numel() or 1)
+            mean = (x * there).sum(dim=others) / count.clamp(min=1.0)
+            spread = (x - mean.reshape(shape)).square() * there
+            variance = spread.sum(dim=others) / count.clamp(min=1.0)
+            with torch.no_grad():
+                share = self.momentum * (count > 0).to(x.dtype)
+                self.mean.lerp_(mean, share)
+                self.variance.lerp_(variance * count / (count - 1).clamp(min=1.0), share)
+        scale = self.weight / (variance + 1e-5).sqrt()
+        return (x * scale.reshape(shape) + (self.bias - mean * scale).reshape(shape)) * there
+
+
 class SelfAttention(nn.Module):
     """Multi-head scaled dot-product self-attention (Vaswani et al. 2017, equation 1).
 
@@ -88,7 +134,7 @@ class SelfAttention(nn.Module):
         packed = self.query_key_value(x).reshape(batch, time, 3, self.heads, size)
         query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
         logits = query @ key.transpose(-1, -2) / math.sqrt(size)
-        logits = logits.masked_fill(~present[:, None, None, :], _MASKED)
+        logits = logits.masked_fill(~present[:, None, None, :], MASKED)
         weights = logits.softmax(dim=-1)
         mixed = (self.dropout(weights) @ value).transpose(1, 2).reshape(batch, time, width)
         return self.output(mixed), weights

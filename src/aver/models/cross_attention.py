@@ -9,7 +9,6 @@ with a single stream the model is a plain transformer encoder.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -17,11 +16,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aver.models.blocks import EncoderLayer, sinusoidal_positions
+from aver.models.blocks_attention import CrossAttention
 from aver.models.registry import ModelOutput, register_model
 from aver.models.settings import ModelSettings
-from aver.models.streams import PooledStreams, StreamModel, has_any
-
-_MASKED = -1.0e4
+from aver.models.streams import PooledStreams, StreamModel
 
 
 class CrossAttentionSettings(ModelSettings):
@@ -46,46 +44,6 @@ class CrossAttentionSettings(ModelSettings):
     dropout: float = Field(0.2, ge=0.0, lt=1.0)
     input_dropout: float = Field(0.0, ge=0.0, lt=1.0)
     positional_encoding: bool = True
-
-
-class CrossAttention(nn.Module):
-    """Multi-head attention of one stream's windows to the windows of others.
-
-    Args:
-        width: width of all inputs, a multiple of *heads*.
-        heads: number of heads.
-        dropout: probability of dropping an attention weight in training.
-    """
-
-    def __init__(self, width: int, heads: int, dropout: float):
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.output = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, others: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Attend to the others' windows that are present.
-
-        Args:
-            x: (batch, time, width).
-            others: (batch, windows, width).
-            present: (batch, windows) bool; a clip with none gets zeros.
-
-        Returns:
-            (batch, time, width) and the weights (batch, heads, time, windows).
-        """
-        batch, time, width = x.shape
-        size = width // self.heads
-        query = self.query(x).reshape(batch, time, self.heads, size).transpose(1, 2)
-        packed = self.key_value(others).reshape(batch, others.shape[1], 2, self.heads, size)
-        key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
-        logits = query @ key.transpose(-1, -2) / math.sqrt(size)
-        weights = logits.masked_fill(~present[:, None, None, :], _MASKED).softmax(dim=-1)
-        mixed = (self.dropout(weights) @ value).transpose(1, 2).reshape(batch, time, width)
-        has = has_any(present)[:, :, None].to(x.dtype)
-        return self.output(mixed) * has, weights
 
 
 class CrossLayer(nn.Module):

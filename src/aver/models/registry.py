@@ -52,6 +52,7 @@ _MODELS: dict[str, type[StreamModel]] = {}
 
 # Where models live: a name is imported only when it is asked for, because models import torch.
 _HOMES: dict[str, str] = {
+    "av_attention": "aver.models.av_attention",
     "cross_attention": "aver.models.cross_attention",
     "linear_probe": "aver.models.mean_pool",
     "lstm": "aver.models.lstm",
