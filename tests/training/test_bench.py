@@ -254,6 +254,20 @@ def test_clips_without_the_systems_stream_get_the_shares(project):
     assert "4 clips without a value" in (project / "out" / "tiny" / "tiny.csv").read_text()
 
 
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(project, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(bench_module.np, "save", full)
+    told = []
+    with pytest.raises(AverError):
+        run(project, FACE, lines=told)
+    assert any("cannot be written (No space left on device)" in line for line in told)
+    assert [f.name for f in (project / "out" / "scores").iterdir()] == ["version.txt"]
+    monkeypatch.undo()
+    assert len(run(project, FACE)["face"]) == 72
+
+
 def test_trainings_are_counted_once(project):
     recipe = recipe_of(project, FACE, VOICE, STACKED)
     # guess, face, voice; and two inner parts for face and voice each.

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aver.corpora.splits import Fold
-from aver.errors import AverError, CorpusError, OutputError
+from aver.errors import AverError, CorpusError
 from aver.fusion import make_fusion
 from aver.training.bench_data import BenchRows, Rows
+from aver.training.bench_files import writing
 from aver.training.bench_normalise import Prepared, prepare
 from aver.training.bench_recipe import BenchRecipe
 from aver.training.bench_system import System
@@ -246,12 +247,8 @@ def _read(file: Path) -> Scores | None:
 
 def _write(file: Path, scores: Scores) -> None:
     beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
+    with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as stream:
             np.save(stream, scores)
         beside.replace(file)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        problem = f"cannot be written ({error.strerror or error})"
-        raise OutputError(file, problem, "Check the folder and the disk") from error

@@ -5,15 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aver.errors import OutputError
 from aver.evaluation.results import hash_files
 from aver.features.extractor import Extractor
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line about *path*; a half-written file beside goes.
+
+    Raises:
+        OutputError: if the disk is full or read-only, say.
+    """
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            path.with_name(f".{path.name}.{os.getpid()}").unlink(missing_ok=True)
+        problem = f"cannot be written ({error.strerror or error})"
+        raise OutputError(path, problem, "Check the folder and the disk") from error
 
 
 def files_of(extractor: Extractor, manifest: pd.DataFrame) -> list[Path]:
@@ -45,6 +63,7 @@ def hash_of(files: Iterable[Path], out: Path) -> str:
     if key not in kept:
         kept[key] = hash_files(known, root)
         beside = cache.with_name(f".{cache.name}.{os.getpid()}")
-        beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-        beside.replace(cache)
+        with writing(cache):
+            beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+            beside.replace(cache)
     return kept[key]

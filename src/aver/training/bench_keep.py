@@ -19,10 +19,11 @@ from aver.corpora.splits import Fold
 from aver.errors import ModelError, RecipeError
 from aver.evaluation.predictions import write_predictions
 from aver.evaluation.results import versions, write_report
-from aver.models.registry import make_model
+from aver.models.registry import make_model, read_settings
 from aver.models.streams import Normalised
 from aver.training.bench import Bench
 from aver.training.bench_data import BenchRows, Tell, load_rows, seen_by_extractors
+from aver.training.bench_files import writing
 from aver.training.bench_network import fit_network, scores_of
 from aver.training.bench_normalise import Prepared
 from aver.training.bench_recipe import BenchRecipe
@@ -75,19 +76,18 @@ def train_and_keep(recipe: BenchRecipe, data_root: Path, out: Path, tell: Tell =
         predictions = predictions_of(recipe, system, data, fold, scores)
         write_predictions(predictions, out / "predictions.parquet")
         tell(told(system, [predictions]))
-    write_report(
-        out / "run.json",
-        {
-            **{key: _plain(value) for key, value in about.items() if key != "normalisation"},
-            "weights": WEIGHTS,
-            "epochs_run": result.epochs_run,
-            "best_epoch": result.best_epoch,
-            "seconds": round(result.seconds, 1),
-            "seed": recipe.seeds[0],
-            "versions": versions(*PACKAGES),
-            "history": result.history,
-        },
-    )
+    told_of = {
+        **{key: _plain(value) for key, value in about.items() if key != "normalisation"},
+        "weights": WEIGHTS,
+        "epochs_run": result.epochs_run,
+        "best_epoch": result.best_epoch,
+        "seconds": round(result.seconds, 1),
+        "seed": recipe.seeds[0],
+        "versions": versions(*PACKAGES),
+        "history": result.history,
+    }
+    with writing(out / "run.json"):
+        write_report(out / "run.json", told_of)
     tell(f"{system.name}: {result.epochs_run} epochs on {len(train)} clips, in {out}")
 
 
@@ -142,7 +142,7 @@ def describe(
     }
     about: dict[str, Any] = {
         "model": system.model,
-        "settings": system.settings,
+        "settings": read_settings(system.model, system.settings).model_dump(mode="json"),
         "dimensions": {name: stream.values.shape[2] for name, stream in streams.items()},
         "windows": {name: stream.values.shape[1] for name, stream in streams.items()},
         "labels": list(data.classes),

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from aver._version import __version__
 from aver.corpora.splits import Fold
-from aver.errors import AverError, OutputError, RecipeError
+from aver.errors import AverError, RecipeError
 from aver.evaluation.metrics import accuracy
 from aver.evaluation.predictions import Predictions, concatenate, write_predictions
-from aver.evaluation.results import Result, record
+from aver.evaluation.results import record
 from aver.fusion import make_fusion
 from aver.training.bench import Bench
 from aver.training.bench_data import BenchRows, Tell, load_rows, progress_bar
+from aver.training.bench_files import writing
 from aver.training.bench_recipe import BenchRecipe
 from aver.training.bench_system import System
 from aver.training.bench_table import PACKAGES, comparison_rows, draw, system_rows
@@ -98,7 +99,6 @@ def reproduce(
     bench = Bench(recipe, data, score_folder(out, tell))
     failed: list[str] = []
     first: dict[str, Predictions] = {}
-    rows: list[Result] = []
     with _progress(bench, trainings(recipe, systems) * len(folds) * len(recipe.seeds)) as title:
         for system in systems:
             try:
@@ -112,12 +112,13 @@ def reproduce(
             tell(told(system, seeds))
             if len(folds) == len(data.split.folds):
                 found = system_rows(recipe, data, system, seeds, command)
-                record(table, found, packages=PACKAGES)
-                rows += found
+                with writing(table):
+                    record(table, found, packages=PACKAGES)
                 if line := draw(seeds[0], home / system.name / "confusion.png", system.name):
                     tell(line)
     if len(folds) == len(data.split.folds):
-        record(table, comparison_rows(recipe, data, first, command), packages=PACKAGES)
+        with writing(table):
+            record(table, comparison_rows(recipe, data, first, command), packages=PACKAGES)
         tell(f"Table: {table}")
     if failed:
         raise AverError(
@@ -137,16 +138,13 @@ def score_folder(out: Path, tell: Tell = print) -> Path:
     version = f"aver {__version__}, scores {SCORES}"
     folder = out / "scores"
     mark = folder / "version.txt"
-    try:
+    with writing(folder):
         if mark.is_file() and mark.read_text(encoding="utf-8") != version:
             tell(f"{folder} is of another version: everything is trained again")
             folder = out / f"scores-{__version__}-{SCORES}"
             mark = folder / mark.name
         folder.mkdir(parents=True, exist_ok=True)
         mark.write_text(version, encoding="utf-8")
-    except OSError as error:
-        problem = f"cannot be written ({error.strerror or error})"
-        raise OutputError(folder, problem, "Choose another folder with --out") from error
     return folder
 
 

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from aver.errors import AverError
 from aver.fusion import fusion_names, make_fusion
-from aver.models.registry import model_names, read_settings
+from aver.models.registry import model_names, read_settings, sequence_model_names
 from aver.training.estimators import estimator_names, make_estimator
 from aver.training.recipe import Settings
 
@@ -103,6 +103,11 @@ def _check_fusion(system: System) -> None:
 
 def _check_model(system: System) -> None:
     known = [*model_names(), *estimator_names()]
+    if system.model in sequence_model_names():
+        raise ValueError(
+            f"the model '{system.model}' labels every segment of a sequence, and this recipe whole "
+            f"clips; {nearest(system.model, known)}"
+        )
     if system.model not in known:
         raise ValueError(f"there is no model '{system.model}'; {nearest(system.model, known)}")
     if system.of:
