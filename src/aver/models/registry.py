@@ -34,11 +34,13 @@ class ModelOutput(NamedTuple):
     """What a sequence model says of a batch of clips.
 
     Attributes:
-        logits: (batch, classes).
+        logits: (batch, classes); (batch, time, classes) of a model that labels every window of a
+            sequence (:class:`aver.models.sequences.SequenceModel`), zeros where no window is.
         branches: logits (batch, classes) of each stream alone, zeros where a stream has no window;
             empty for models that mix the streams before they decide.
         attention: attention weights by name, (batch, layers, heads, queries, keys), each row
-            summing to 1 over the windows present; empty for models without attention.
+            summing to 1 over the windows present; empty for models without attention. Other
+            shapes are told by the model.
     """
 
     logits: Tensor
@@ -52,12 +54,22 @@ _MODELS: dict[str, type[StreamModel]] = {}
 
 # Where models live: a name is imported only when it is asked for, because models import torch.
 _HOMES: dict[str, str] = {
+    "attendaffectnet_clip": "aver.models.attendaffectnet",
     "av_attention": "aver.models.av_attention",
     "cross_attention": "aver.models.cross_attention",
     "linear_probe": "aver.models.mean_pool",
     "lstm": "aver.models.lstm",
     "mater": "aver.models.mater_streams",
     "mean_pool": "aver.models.mean_pool",
+}
+
+# Those that label every window of a sequence, each segment of a film, instead of a whole clip.
+_SEQUENCE_HOMES: dict[str, str] = {
+    "asmt": "aver.models.asmt",
+    "attendaffectnet": "aver.models.attendaffectnet",
+    "sivaprasad_lstm": "aver.models.movie_baselines",
+    "thao_dnn": "aver.models.movie_baselines",
+    "thao_lstm": "aver.models.movie_baselines",
 }
 
 
@@ -72,8 +84,13 @@ def register_model(name: str) -> Callable[[AnyModel], AnyModel]:
 
 
 def model_names() -> list[str]:
-    """Names of all known sequence models."""
-    return sorted({*_HOMES, *_MODELS})
+    """Names of all known models that label whole clips."""
+    return sorted({*_HOMES, *(name for name, m in _MODELS.items() if not m.labels_windows)})
+
+
+def sequence_model_names() -> list[str]:
+    """Names of all known models that label every window of a sequence."""
+    return sorted({*_SEQUENCE_HOMES, *(name for name, m in _MODELS.items() if m.labels_windows)})
 
 
 def find_model(name: str) -> type[StreamModel]:
@@ -82,11 +99,13 @@ def find_model(name: str) -> type[StreamModel]:
     Raises:
         ModelError: if there is none; the message names the nearest.
     """
-    if name not in _MODELS and name in _HOMES:
-        import_module(_HOMES[name])
+    homes = _HOMES | _SEQUENCE_HOMES
+    if name not in _MODELS and name in homes:
+        import_module(homes[name])
     if name not in _MODELS:
-        close = difflib.get_close_matches(name, model_names(), n=1)
-        hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(model_names())}"
+        known = [*model_names(), *sequence_model_names()]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}"
         raise ModelError(name, "is not a known model", hint.rstrip("."))
     return _MODELS[name]
 

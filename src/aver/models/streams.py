@@ -31,6 +31,8 @@ class StreamModel(nn.Module):
     """
 
     Settings: ClassVar[type[ModelSettings]]
+    labels_windows: ClassVar[bool] = False
+    """True of the models whose logits are (batch, time, classes), one label a window."""
 
     def __init__(
         self,

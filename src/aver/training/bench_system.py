@@ -81,7 +81,8 @@ class System(Settings):
     @model_validator(mode="after")
     def _whole(self) -> System:
         if bool(self.model) == bool(self.fusion):
-            raise ValueError(f"system '{self.name}' needs either a model or a fusion")
+            hint = " (how one model fuses its streams is 'fused_by')" if self.model else ""
+            raise ValueError(f"system '{self.name}' needs either a model or a fusion{hint}")
         if self.fusion:
             _check_fusion(self)
         else:
