@@ -7,5 +7,6 @@ import pytest
 
 @pytest.fixture
 def few_draws(monkeypatch):
-    """Intervals are not what these tests are about, and a thousand draws take their time."""
+    """Intervals and pictures are not what these tests are about, and they take their time."""
     monkeypatch.setattr("aver.training.bench_table.DRAWS", 20)
+    monkeypatch.setattr("aver.training.bench_run.draw", lambda *_: "")

@@ -12,6 +12,7 @@ from training.bench_project import FACE, VOICE, make_project, write_recipe
 
 from aver.evaluation.metrics import accuracy
 from aver.evaluation.predictions import read_predictions
+from aver.training import bench_table
 from aver.training.bench_run import reproduce
 from aver.training.recipe import load_recipe
 
@@ -109,7 +110,8 @@ def test_a_leak_is_told_with_its_reason(project):
     assert ("tiny/face", "accuracy_mean_of_folds") not in table.index
 
 
-def test_the_confusions_are_drawn(project):
+def test_the_confusions_are_drawn(project, monkeypatch):
+    monkeypatch.setattr("aver.training.bench_run.draw", bench_table.draw)
     table_of(project, FACE)
     picture = project / "out" / "tiny" / "face" / "confusion.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
