@@ -1,8 +1,8 @@
 """The training engine: one function that fits any network to rows in memory.
 
 Lightning is underneath as `Fabric`, which brings precision, devices and strategies, and leaves
-the loop to us. Its `Trainer` calls dozens of hooks a step; with networks whose step takes a
-millisecond or two that is most of the time (``benchmarks/training.py`` measures both).
+the loop to us. Its `Trainer` calls dozens of hooks a step, about a fifth of the time of a network
+whose step takes a few milliseconds (``benchmarks/training.py --trainer`` measures it).
 
     result = fit(network, None, train, validation, FitSettings(epochs=60), seed=0, out=folder)
 """
