@@ -124,6 +124,8 @@ class Timeline:
         events: sounds that belong to nobody in particular.
         warnings: plain sentences about what could not be read or trusted.
         model: which networks made the scores.
+        explanation: what they looked at, where it was asked for (``aver analyze --explain``): plain
+            data, see :func:`aver.report.explain_data.attach`.
     """
 
     media: dict[str, Any]
@@ -133,6 +135,7 @@ class Timeline:
     events: list[Event] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
+    explanation: dict[str, Any] | None = None
 
     def select(
         self, *, person: int | Literal["any"] | None = "any", modality: Modality | None = None
@@ -228,7 +231,8 @@ class Timeline:
             yield entry
 
     def _dict_tail(self) -> dict[str, Any]:
-        return {"events": [asdict(e) for e in self.events], "warnings": list(self.warnings)}
+        tail = {"events": [asdict(e) for e in self.events], "warnings": list(self.warnings)}
+        return tail if self.explanation is None else {**tail, "explanation": self.explanation}
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form as plain Python objects (thumbnails as base64 text)."""
@@ -292,6 +296,7 @@ class Timeline:
                 ],
                 warnings=[str(warning) for warning in data["warnings"]],
                 model=dict(data.get("model", {})),
+                explanation=dict(data["explanation"]) if data.get("explanation") else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             problem = f"{error} is missing" if isinstance(error, KeyError) else error

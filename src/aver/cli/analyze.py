@@ -58,6 +58,12 @@ def analyze(
     calibration: Annotated[
         str, typer.Option(help="What is taken out: mean, or mean_and_spread.")
     ] = "mean",
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Keep what the networks looked at, for the report and JSON."
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No tables, no progress.")] = False,
 ) -> None:
     """Score the emotion that faces and voices express, window by window.
@@ -89,7 +95,7 @@ def analyze(
         )
         make_writable_folder(out)
         done, skipped, stopped = _analyze_all(
-            paths, settings, out, wanted, skip_done, quiet, console, failures
+            paths, settings, out, wanted, skip_done, quiet, console, failures, explain
         )
     for failure in failures:
         errors.print(f"[red]failed[/] {_plain(failure)}", soft_wrap=True, highlight=False)
@@ -115,6 +121,7 @@ def _analyze_all(
     quiet: bool,
     console: Console,
     failures: list[str],
+    explain: bool = False,
 ) -> tuple[int, int, bool]:
     """Analyse one after the other: how many are done, are skipped, and whether the user stopped."""
     from aver.report import output_stem
@@ -132,7 +139,7 @@ def _analyze_all(
                 continue
             try:
                 analyzer = analyzer or _analyzer(settings, progress, console, quiet)
-                _analyze_one(analyzer, path, out, stem, wanted, progress, console, quiet)
+                _analyze_one(analyzer, path, out, stem, wanted, progress, console, quiet, explain)
                 done += 1
             except KeyboardInterrupt:
                 return done, skipped, True
@@ -190,6 +197,7 @@ def _analyze_one(
     progress: Progress,
     console: Console,
     quiet: bool,
+    explain: bool,
 ) -> None:
     from aver.cli.table import render
     from aver.report import write_all
@@ -200,7 +208,12 @@ def _analyze_one(
         progress.update(task, completed=seconds, total=max(duration, seconds) if duration else None)
 
     try:
-        timeline = analyzer.analyze(path, progress=show)
+        if explain:
+            from aver.report.explain_data import explained_timeline
+
+            timeline = explained_timeline(analyzer, path, progress=show)
+        else:
+            timeline = analyzer.analyze(path, progress=show)
         written = write_all(timeline, out, stem, wanted)
     finally:
         progress.remove_task(task)

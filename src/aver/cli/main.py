@@ -14,6 +14,7 @@ from aver.cli import (
     compare,
     corpus,
     evaluate,
+    explain,
     export,
     extract,
     models,
@@ -53,6 +54,7 @@ def main(
 
 
 app.command("analyze")(analyze.analyze)
+app.command("explain")(explain.explain)
 app.command("extract")(extract.extract)
 app.command("split")(split.split)
 app.command("train")(train.train)

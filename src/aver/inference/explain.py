@@ -9,6 +9,7 @@ activation maps are drawn for those alone. So memory stays bounded however long 
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,9 @@ MOST_SOUND_WINDOWS: Final = 240
 """Windows (two minutes) up to which the sound is drawn as a whole; else around the moments."""
 
 
+_checked: weakref.WeakSet[Analyzer] = weakref.WeakSet()
+
+
 class ExplainedRun(Run):
     """A run of the analysis that remembers what the networks looked at.
 
@@ -56,7 +60,9 @@ class ExplainedRun(Run):
         super().__init__(analyzer, path, progress)
         self.wanted = wanted or Wanted()
         self.wanted.check(analyzer.fusion.labels)
-        _check_networks(analyzer)
+        if analyzer not in _checked:
+            _check_networks(analyzer)
+            _checked.add(analyzer)
         self._asked: tuple[tuple[Floats, Bools, Floats, Bools], dict[str, Floats]] | None = None
         self._moments = Moments(self.wanted.moments, self.wanted.at)
         self._spans: dict[int, tuple[float, float]] = {}
@@ -141,8 +147,11 @@ class ExplainedRun(Run):
                 entry[0] += float(weights[t]) * there
                 entry[1] += 1.0
 
-    def explanation(self) -> Explanation:
+    def explanation(self, *, empty: bool = False) -> Explanation:
         """Run to the end and draw what was asked for.
+
+        Args:
+            empty: a recording with neither a face nor a voice is an answer, not an error.
 
         Raises:
             MediaError: if there is neither a face nor a voice in the recording.
@@ -155,7 +164,7 @@ class ExplainedRun(Run):
         kept: list[tuple[int | None, int | None]] = [*numbers.items()]
         kept += [(None, None)] if None in self._drawn else []
         path, wanted = self.reading.path, self.wanted
-        if not timeline.segments:
+        if not timeline.segments and not empty:
             raise MediaError(
                 path, "shows no face and lets hear no voice", "There is nothing to draw"
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from aver.report import svg
+from aver.report.explain_strip import section
 from aver.report.runs import Run, clock, is_still, moment, printable, without_picture
 from aver.timeline import Modality, Person, Segment, Thumbnail, Timeline
 
@@ -97,7 +98,8 @@ def person_card(track: Track, timeline: Timeline, duration: float) -> str:
         )
     return (
         f'<section class="card person" id="{track.key}" aria-labelledby="{track.key}-title">'
-        f'<div class="person-head"><div>{title}{facts}</div>{gallery}</div>{chart}</section>'
+        f'<div class="person-head"><div>{title}{facts}</div>{gallery}</div>{chart}'
+        f"{section(track.person, timeline, duration)}</section>"
     )
 
 
