@@ -227,6 +227,7 @@ _HOMES: dict[str, str] = {
     "optical_flow": "aver.features.optical_flow",
     "voice_expression": "aver.features.voice_expression_extractor",
     "face_expression": "aver.features.face_expression_extractor",
+    "face_pictures": "aver.features.face_pictures",
 }
 
 
