@@ -172,6 +172,17 @@ def test_windows_that_are_missing_and_their_order_do_not_matter(attention, fused
     assert torch.allclose(logits, network(streams, masks).logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_half_precision_is_close(attention):
+    """As graphics cards train."""
+    network = build(attention=attention, fused_by="attention", head="class_activation_map")
+    logits = network.eval()(*inputs()).logits
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = network(*inputs()).logits
+        network.train()(*inputs()).logits.float().sum().backward()
+    assert torch.allclose(half.float(), logits, atol=0.05)
+
+
 def test_one_stream_decides_alone():
     streams, masks = inputs()
     one = {"voice": streams["voice"]}, {"voice": masks["voice"]}

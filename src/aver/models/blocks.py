@@ -84,6 +84,7 @@ class MaskedBatchNorm(nn.Module):
             x: (rows, channels, ...).
             present: (rows,) bool.
         """
+        x = x.float()  # sums of half precision would not hold many rows
         shape = (1, -1, *[1] * (x.ndim - 2))
         there = present.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
         mean, variance = self.mean, self.variance
