@@ -13,7 +13,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from aver.models.blocks import EncoderLayer, MaskedBatchNorm
+from aver.models.blocks import MASKED, EncoderLayer, MaskedBatchNorm
 from aver.models.blocks_attention import (
     AttentionAugmentedConvolution,
     ChannelGate,
@@ -267,7 +267,7 @@ class JointStage(Stage):
             [self.score[name](mean_of_maps(x, present[name])) for name, x in found.items()], dim=1
         )
         has = torch.stack([mask.any(dim=1) for mask in present.values()], dim=1)
-        share = score.masked_fill(~has, -1.0e4).softmax(dim=1)
+        share = score.masked_fill(~has, MASKED).softmax(dim=1)
         scaled = {
             name: x * share[:, number, None, None, None, None]
             for number, (name, x) in enumerate(found.items())
