@@ -13,13 +13,15 @@ sum of all 1,582 descriptors, so three things are to be settled.
   descriptors have the largest mean absolute weight (``trace="mean"``), the family of the one
   descriptor with the largest absolute weight (``"strongest"``), or the family whose absolute
   weights add up to most (``"sum"``). The families differ in size (MFCC 630, shimmer 38), and the
-  latter two favour large ones: by chance 40 of 100 dimensions would be MFCC's with ``strongest``
-  and all with ``sum``, while Table 3 has 0 to 2 of 16. So ``mean`` is the default. It favours small
-  families instead, whose means vary more. Weights can be compared because descriptors are
-  standardised before the layer; do so.
+  latter two favour large ones: of random weights, 41 in 100 dimensions are MFCC's with
+  ``strongest`` and all are with ``sum``, while Table 3 has 0 to 2 of 16. So ``mean`` is the
+  default. It favours small families instead, whose means vary more: of random weights, 21 in 100
+  dimensions are final voicing's, 21 shimmer's, 19 loudness', 14 each jitter's and F0's, 3 MFCC's.
+  Weights can be compared because descriptors are standardised before the layer; do so.
 
-A count means little without what counting any dimensions would give: :func:`count_families` also
-counts over all hidden dimensions, and the picture shows both.
+A count therefore means little without what counting any dimensions would give, and is near Table
+3's for networks that were never trained: :func:`count_families` also counts over all hidden
+dimensions, and the picture shows both.
 """
 
 from __future__ import annotations

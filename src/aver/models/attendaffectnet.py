@@ -53,8 +53,8 @@ class AttendAffectNetSettings(ModelSettings):
         dropout: in the feed-forward part and after each part (0.5).
         attention_dropout: on the attention weights (0.1).
         output_dropout: before the output (0.1).
-        feed_forward_kind: ``relu`` is ``relu(W x)``; ``residual_tanh`` is ``W (x + tanh x)``, as in the
-            authors' networks of sound alone and picture alone.
+        feed_forward_kind: ``relu`` is ``relu(W x)``; ``residual_tanh`` is ``W (x + tanh x)``, as
+            in the authors' networks of sound alone and picture alone.
         output_tanh: tanh of the mean over modalities, as in the same networks.
     """
 
