@@ -82,6 +82,12 @@ EMO_DB: tuple[str, ...] = ("angry", "bored", "disgust", "fearful", "happy", "neu
 ENJOYMENT: tuple[str, ...] = ("1", "2", "3", "4", "5")
 """Ratings of enjoyment, ordered (Pereira et al. 2024): 1 none, 5 very much."""
 
+COGNIMUSE_3: tuple[str, ...] = ("low", "mid", "high")
+"""Three equal steps of arousal or valence over [-1, 1] (Wu, Li & Lee, Table 1)."""
+
+COGNIMUSE_7: tuple[str, ...] = ("1", "2", "3", "4", "5", "6", "7")
+"""Seven equal steps of arousal or valence over [-1, 1], from the lowest."""
+
 SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ravdess": RAVDESS,

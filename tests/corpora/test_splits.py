@@ -295,6 +295,7 @@ def test_unknown_schemes_and_settings_are_refused():
     assert set(SCHEMES) == {
         "subjects",
         "leave_one_subject_out",
+        "leave_one_movie_out",
         "ravdess_12_pairs",
         "ravdess_5_folds",
         "ravdess_6_folds",

@@ -60,7 +60,7 @@ def _values(field: Any) -> str:
     if get_origin(field.annotation) is Literal:
         others = [value for value in get_args(field.annotation) if value != field.default]
         return "|".join([str(field.default), *map(str, others)])
-    return str(field.default) if isinstance(field.default, str) else ",".join(field.default)
+    return ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
 
 
 @app.command()
@@ -85,6 +85,8 @@ def build(
     typer.echo("labels: " + ", ".join(f"{label} {number:,}" for label, number in labels.items()))
     for note in frame.attrs.get("notes", ()):
         typer.echo(f"left out: {note}")
+    for remark in frame.attrs.get("remarks", ()):
+        typer.echo(f"note: {one_line(remark)}")
     typer.echo(f"written: {one_line(path)}")
 
 
@@ -156,6 +158,8 @@ def _print(report: CheckReport, written: Path | None) -> None:
     console.print(
         f"{report.name}: {what}, {_several(people, 'subject')}", highlight=False, markup=False
     )
+    if _tells_counts(report):
+        console.print(_counts(report), markup=False)
     wrong = [finding for finding in report.findings if finding.is_wrong]
     notes = [finding for finding in report.findings if not finding.is_wrong]
     for title, found in (("wrong", wrong), ("note", notes)):
@@ -167,6 +171,26 @@ def _print(report: CheckReport, written: Path | None) -> None:
         console.print(f"all of it: {one_line(written)}", highlight=False, markup=False)
     elif len(wrong) > _SHOWN:
         console.print("all of it: --findings FILE.csv", highlight=False)
+
+
+def _tells_counts(report: CheckReport) -> bool:
+    from aver.corpora import corpus_names, get_corpus
+
+    name = str(report.frame.attrs.get("corpus", ""))
+    return name in corpus_names() and get_corpus(name).tells_counts
+
+
+def _counts(report: CheckReport) -> Any:
+    """All the publishers' numbers beside what was found."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("number of")
+    table.add_column("published", justify="right")
+    table.add_column("found", justify="right")
+    for count in report.counts:
+        table.add_row(count.what, f"{count.published:,}", f"{count.found:,}")
+    return table
 
 
 def _table(title: str, findings: list[Finding]) -> Any:

@@ -91,6 +91,8 @@ def check_corpus(
     with collecting() as problems:
         frame = load_corpus(name, root, **(options or {}))
     finds = Finds(Path(root))
+    for remark in frame.attrs.get("remarks", ()):
+        finds.add("remark", name, remark, is_wrong=False)
     for problem in problems:
         # Pointers are found again, each by its name.
         if "Git LFS" not in problem.problem:
@@ -170,7 +172,7 @@ def _decode(
     contents: dict[str, Content] = {}
 
     def read(file: str) -> Content | Exception | None:
-        if not are_media or Path(file).suffix.lower() in (".csv", ".parquet"):
+        if not are_media or Path(file).suffix.lower() in (".csv", ".dat", ".parquet"):
             return _read_table(file)
         try:
             return read_content(file, fingerprint=settings.alike)

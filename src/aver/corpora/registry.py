@@ -55,6 +55,7 @@ class Corpus:
         missing: from the root and a listed table, the files that should be there and are not.
         files_are_media: False where ``file`` is a table that holds many items.
         root_may_be_file: whether the root may be a table instead of a folder.
+        tells_counts: whether a check prints all the publishers' numbers, equal ones as well.
     """
 
     name: str
@@ -66,12 +67,14 @@ class Corpus:
     missing: Callable[[Path, pd.DataFrame], list[str]] | None = None
     files_are_media: bool = True
     root_may_be_file: bool = False
+    tells_counts: bool = False
 
 
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".part", ".crdownload"})
 
 _CORPORA: dict[str, Corpus] = {}
 _BUILT_IN: tuple[str, ...] = (
+    "cognimuse",
     "crema_d",
     "emo_db",
     "emogator",

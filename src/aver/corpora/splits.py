@@ -153,6 +153,19 @@ def _leave_one_out(manifest: pd.DataFrame, settings: SplitSettings) -> list[Fold
     return [_test_fold("+".join(unit), manifest, set(unit)) for unit in units]
 
 
+def _leave_one_movie_out(manifest: pd.DataFrame, settings: SplitSettings) -> list[Fold]:
+    """A fold for each film; films are the subjects of a corpus of films."""
+    units = subject_units(manifest, by_sound=settings.by_sound)
+    if len(units) < 2:
+        films = "+".join(unit[0] for unit in units)
+        raise CorpusError(
+            "manifest",
+            f"has one film alone ({films}): none can be left out",
+            "A split by films needs two or more",
+        )
+    return [_test_fold("+".join(unit), manifest, set(unit)) for unit in units]
+
+
 def _test_fold(name: str, manifest: pd.DataFrame, tested: set[str]) -> Fold:
     inside = np.array([subject in tested for subject in subjects_of(manifest)])
     return Fold(name, np.flatnonzero(~inside), _NOTHING, np.flatnonzero(inside))
@@ -279,6 +292,7 @@ Scheme = Callable[["pd.DataFrame", SplitSettings], list[Fold]]
 SCHEMES: Final[dict[str, Scheme]] = {
     "subjects": _by_subjects,
     "leave_one_subject_out": _leave_one_out,
+    "leave_one_movie_out": _leave_one_movie_out,
     **dict.fromkeys(PUBLISHED, _published),
     **dict.fromkeys(_SHARES, _random),
     "column": _by_column,
