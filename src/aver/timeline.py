@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 SCHEMA = "aver.timeline/1"
 Modality = Literal["face", "voice", "fused"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
+Dimension = Literal["arousal", "valence"]
+AFFECT_DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+AFFECT_LEVELS = ("low", "mid", "high")
+"""Levels of arousal and valence: equal thirds of the scale from -1 to 1."""
 ROW_COLUMNS = ("file", "start", "end", "person", "modality", "label", "score", "weak")
 """Columns of the table form, before one column per label."""
 
@@ -112,6 +116,37 @@ class Event:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Affect:
+    """Levels of the recording itself over one segment, by a user's own model.
+
+    Attributes:
+        start: seconds.
+        end: seconds, greater than ``start``.
+        arousal: probabilities of :data:`AFFECT_LEVELS`, or None where the model gives none.
+        valence: the same.
+    """
+
+    start: float
+    end: float
+    arousal: tuple[float, float, float] | None = None
+    valence: tuple[float, float, float] | None = None
+
+    def scores(self, dimension: Dimension) -> tuple[float, float, float] | None:
+        """Probabilities of the levels of one dimension."""
+        return self.arousal if dimension == "arousal" else self.valence
+
+    def level(self, dimension: Dimension) -> str:
+        """The likeliest level, the first of equals; empty where there is none."""
+        scores = self.scores(dimension)
+        return "" if scores is None else AFFECT_LEVELS[scores.index(max(scores))]
+
+    def position(self, dimension: Dimension) -> float | None:
+        """Expected place on the scale from -1 to 1, the levels at the middle of their thirds."""
+        scores = self.scores(dimension)
+        return None if scores is None else 2.0 / 3.0 * (scores[2] - scores[0]) / sum(scores)
+
+
 @dataclass
 class Timeline:
     """Everything that was found in one recording.
@@ -126,6 +161,8 @@ class Timeline:
         model: which networks made the scores.
         explanation: what they looked at, where it was asked for (``aver analyze --explain``): plain
             data, see :func:`aver.report.explain_data.attach`.
+        affect: levels of the recording itself, ordered by start, where they were asked for
+            (``aver analyze --affect``).
     """
 
     media: dict[str, Any]
@@ -136,6 +173,7 @@ class Timeline:
     warnings: list[str] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
     explanation: dict[str, Any] | None = None
+    affect: list[Affect] = field(default_factory=list)
 
     def select(
         self, *, person: int | Literal["any"] | None = "any", modality: Modality | None = None
@@ -231,7 +269,12 @@ class Timeline:
             yield entry
 
     def _dict_tail(self) -> dict[str, Any]:
-        tail = {"events": [asdict(e) for e in self.events], "warnings": list(self.warnings)}
+        tail: dict[str, Any] = {
+            "events": [asdict(e) for e in self.events],
+            "warnings": list(self.warnings),
+        }
+        if self.affect:
+            tail["affect"] = [_affect_entry(segment) for segment in self.affect]
         return tail if self.explanation is None else {**tail, "explanation": self.explanation}
 
     def to_dict(self) -> dict[str, Any]:
@@ -297,6 +340,7 @@ class Timeline:
                 warnings=[str(warning) for warning in data["warnings"]],
                 model=dict(data.get("model", {})),
                 explanation=dict(data["explanation"]) if data.get("explanation") else None,
+                affect=[_affect(entry) for entry in data.get("affect") or ()],
             )
         except (KeyError, TypeError, ValueError) as error:
             problem = f"{error} is missing" if isinstance(error, KeyError) else error
@@ -372,6 +416,26 @@ def _segment(entry: Mapping[str, Any], labels: int) -> Segment:
         weak=bool(entry.get("weak", False)),
         box=None if entry.get("box") is None else _box(entry["box"]),
     )
+
+
+def _affect_entry(segment: Affect) -> dict[str, Any]:
+    entry: dict[str, Any] = {"start": segment.start, "end": segment.end}
+    for dimension in AFFECT_DIMENSIONS:
+        scores = segment.scores(dimension)
+        if scores is not None:
+            entry[dimension] = [round(v, 5) for v in scores]
+    return entry
+
+
+def _affect(entry: Mapping[str, Any]) -> Affect:
+    found: dict[str, tuple[float, float, float]] = {}
+    for dimension in AFFECT_DIMENSIONS:
+        if entry.get(dimension) is not None:
+            low, mid, high = (float(v) for v in entry[dimension])
+            if not all(map(math.isfinite, (low, mid, high))) or low + mid + high <= 0:
+                raise ValueError(f"{dimension} {entry[dimension]!r}")
+            found[dimension] = low, mid, high
+    return Affect(float(entry["start"]), float(entry["end"]), **found)
 
 
 def _box(values: Sequence[float]) -> tuple[float, float, float, float]:

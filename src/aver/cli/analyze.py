@@ -64,6 +64,16 @@ def analyze(
             "--explain", help="Keep what the networks looked at, for the report and JSON."
         ),
     ] = False,
+    affect: Annotated[
+        Path | None,
+        typer.Option(
+            "--affect",
+            metavar="MODEL",
+            help="An .onnx file of your own, trained by a recipe of films: adds levels of arousal "
+            "and valence of the sound, every five seconds.",
+            dir_okay=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No tables, no progress.")] = False,
 ) -> None:
     """Score the emotion that faces and voices express, window by window.
@@ -92,6 +102,7 @@ def analyze(
             voice_network=voice_network,
             calibrate=tuple(calibrate or ()),
             calibration=calibration,
+            affect=affect or "",
         )
         make_writable_folder(out)
         done, skipped, stopped = _analyze_all(

@@ -83,6 +83,7 @@ _BUILT_IN: tuple[str, ...] = (
     "esc50",
     "fer2013",
     "folder",
+    "forrest_gump",
     "nemo",
     "ravdess",
     "savee",

@@ -228,6 +228,8 @@ _HOMES: dict[str, str] = {
     "voice_expression": "aver.features.voice_expression_extractor",
     "face_expression": "aver.features.face_expression_extractor",
     "face_pictures": "aver.features.face_pictures",
+    "forrest_gump_descriptors": "aver.corpora.forrest_gump_series",
+    "forrest_gump_modulation": "aver.corpora.forrest_gump_series",
 }
 
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aver.errors import MediaError
+from aver.inference.affect import AffectNetwork
 from aver.inference.calibrate import NOBODY, Calibration, learn
 from aver.inference.calibrate import Progress as ClipProgress
 from aver.inference.facts import media_facts, model_facts, remarks
 from aver.inference.front import FrontEnd, Reading
 from aver.inference.networks import Floats, FusionNetwork, locate
 from aver.inference.settings import AnalysisSettings
-from aver.timeline import Modality, Segment, Timeline, order_segments
+from aver.timeline import Affect, Modality, Segment, Timeline, order_segments
 
 Progress = Callable[[float, float | None], None]
 """Called with the seconds read so far and the recording's duration (None if unknown)."""
@@ -47,6 +50,7 @@ class Analyzer:
         self.settings = settings or AnalysisSettings()
         s = self.settings
         self.fusion = FusionNetwork(locate(s.fusion_network), s.threads)
+        self.affect = AffectNetwork(s.affect, s.threads) if s.affect else None
         self.front = FrontEnd(s)
         self.calibration: Calibration | None = learn(self.front, progress=calibrating)
         ahead = self.fusion.windows // 2 if s.context == "centred" else 0
@@ -102,6 +106,7 @@ class Run:
             warnings += calibration.remarks(reading.tracker, list(numbers))
             number = None if whose is None else numbers.get(whose)
             model["calibration"] = calibration.facts(number, whose != NOBODY)
+        levels = self._levels(warnings, model)
         return Timeline(
             media=media_facts(reading),
             labels=self.analyzer.fusion.labels,
@@ -109,7 +114,23 @@ class Run:
             segments=order_segments(kept),
             warnings=warnings,
             model=model,
+            affect=levels,
         )
+
+    def _levels(self, warnings: list[str], model: dict[str, Any]) -> list[Affect]:
+        """Levels of arousal and valence of the sound, where a network for them was given."""
+        network = self.analyzer.affect
+        if network is None:
+            return []
+        model["affect"] = network.describe()
+        if not self.reading.info.has_audio:
+            warnings.append("There is no sound track to give levels of arousal and valence to.")
+            return []
+        try:
+            return network(self.reading.path)
+        except MediaError as error:
+            warnings.append(f"No levels of arousal and valence: {error.problem}.")
+            return []
 
     def _windows(self) -> Iterator[tuple[list[Segment], list[Segment]]]:
         """Segments of each window whose context is complete: as they are, and calibrated."""

@@ -40,6 +40,8 @@ class AnalysisSettings:
         calibration: what is taken out: ``mean`` or ``mean_and_spread``.
         calibration_prior_windows: windows that the training population counts for against the
             person's own (chosen on RAVDESS voices, see ``results/person_calibration.csv``).
+        affect: an ONNX file of the user's own that gives levels of arousal and valence of the sound
+            (see :mod:`aver.inference.affect`); empty for none.
     """
 
     context: Literal["centred", "trailing"] = "centred"
@@ -62,6 +64,7 @@ class AnalysisSettings:
     calibrate: tuple[str | Path, ...] = ()
     calibration: Literal["mean", "mean_and_spread"] = "mean"
     calibration_prior_windows: float = 20.0
+    affect: str | Path = ""
 
     def __post_init__(self) -> None:
         if not self.picture and not self.sound:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from aver._version import __version__
+from aver.report.affect import affect_lanes
 from aver.report.runs import event_lanes, file_name, person_name, printable, runs_of, tracks
 from aver.timeline import Timeline
 
@@ -113,6 +114,11 @@ def _collect(timeline: Timeline) -> list[_Tier]:
         tier = _Tier("Sounds" if number == 1 else f"Sounds {number}", "", "sound")
         for event in lane:
             _append(tier, event.start, event.end, event.label, f"{event.score:.2f}")
+        tiers.append(tier)
+    for name, runs in affect_lanes(timeline):
+        tier = _Tier(name, "", "sound")
+        for span in runs:
+            _append(tier, span.start, span.end, span.level, f"{span.score:.2f}")
         tiers.append(tier)
     return tiers
 

@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from aver._version import __version__
 from aver.report import svg
+from aver.report.affect import STYLE as AFFECT_STYLE
+from aver.report.affect import affect_section
 from aver.report.guide import guide
 from aver.report.markdown import inline
 from aver.report.page_data import pack
@@ -52,7 +54,12 @@ def write_html(timeline: Timeline, out: BinaryIO) -> None:
     page = Template(_template("report.html")).substitute(
         title=escape(f"{name} – expressed emotion"),
         style="\n".join(
-            (_template("report.css"), colour_rules(timeline.labels), _sizes(timeline.labels))
+            (
+                _template("report.css"),
+                colour_rules(timeline.labels),
+                _sizes(timeline.labels),
+                AFFECT_STYLE if timeline.affect else "",
+            )
         ),
         patterns=pattern_definitions(timeline.labels),
         name=escape(name),
@@ -60,6 +67,7 @@ def write_html(timeline: Timeline, out: BinaryIO) -> None:
         cast=cast_list(people, timeline),
         warnings=_warnings(timeline.warnings),
         overview="" if still else _overview(timeline, people, duration),
+        affect=affect_section(timeline),
         toolbar="" if still or not timeline.segments else _template("toolbar.html"),
         people="".join(person_card(track, timeline, duration) for track in people),
         averaged=_averaged(packed.windows_per_point),

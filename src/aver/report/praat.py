@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from aver.report.affect import affect_lanes
 from aver.report.runs import duration_of, event_lanes, person_name, printable, runs_of, tracks
 from aver.timeline import Timeline
 
@@ -28,6 +29,8 @@ def write_textgrid(timeline: Timeline, out: BinaryIO) -> None:
     for number, lane in enumerate(event_lanes(timeline.events), start=1):
         name = "Sounds" if number == 1 else f"Sounds {number}"
         tiers.append((name, [(e.start, e.end, e.label) for e in lane]))
+    for name, runs in affect_lanes(timeline):
+        tiers.append((name, [(run.start, run.end, run.level) for run in runs]))
     if not tiers:
         tiers.append(("No face or voice", []))
 

@@ -16,10 +16,25 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from aver.errors import TimelineError
-from aver.timeline import MODALITIES, ROW_COLUMNS, SCHEMA, Modality, Segment, Timeline
+from aver.timeline import (
+    AFFECT_DIMENSIONS,
+    AFFECT_LEVELS,
+    MODALITIES,
+    ROW_COLUMNS,
+    SCHEMA,
+    Affect,
+    Modality,
+    Segment,
+    Timeline,
+)
 
 PARQUET_KEY = b"aver.timeline"
 """Key of the Parquet file's metadata that holds what does not fit in rows, as JSON."""
+
+AFFECT = "affect"
+"""Modality of the rows that hold levels of the recording itself."""
+AFFECT_COLUMNS = tuple(f"{d}_{level}" for d in AFFECT_DIMENSIONS for level in AFFECT_LEVELS)
+"""Last columns of a CSV with such rows; it has neither where there are no levels."""
 
 _BATCH = 8192
 _NANOSECONDS = 1_000_000_000
@@ -31,20 +46,55 @@ def write_csv(timeline: Timeline, out: BinaryIO) -> None:
     ``start`` and ``end`` are written as ``0:00:01.500``, which pandas' ``to_timedelta`` (and with
     it audformat), R's hms and spreadsheets read as times; ``person`` is empty where a voice
     belongs to nobody.
+
+    Levels of arousal and valence, where there are any, are rows of the modality ``affect`` after
+    the others; their probabilities stand in six more columns, empty in the other rows.
     """
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=False)
     try:
         writer = csv.writer(text)
-        writer.writerow([*ROW_COLUMNS, *timeline.labels])
+        more = AFFECT_COLUMNS if timeline.affect else ()
+        writer.writerow([*ROW_COLUMNS, *timeline.labels, *more])
+        row: dict[str, Any]
         for row in timeline.rows():
             row["start"], row["end"] = _clock(row["start"]), _clock(row["end"])
             row["weak"] = str(row["weak"])
             for name in ("score", *timeline.labels):
                 row[name] = round(row[name], 5)
-            writer.writerow(["" if value is None else value for value in row.values()])
+            values = ["" if value is None else value for value in row.values()]
+            writer.writerow([*values, *("" for _ in more)])
+        for segment in timeline.affect:
+            writer.writerow(_affect_row(timeline, segment))
         text.flush()
     finally:
         text.detach()
+
+
+def _affect_row(timeline: Timeline, segment: Affect) -> list[Any]:
+    told = (f"{d} {segment.level(d)}" for d in AFFECT_DIMENSIONS if segment.scores(d))
+    file = str(timeline.media.get("path") or timeline.media.get("name") or "")
+    row: dict[str, Any] = dict.fromkeys((*ROW_COLUMNS, *timeline.labels, *AFFECT_COLUMNS), "")
+    row |= {
+        "file": file.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "start": _clock(segment.start),
+        "end": _clock(segment.end),
+        "modality": AFFECT,
+        "label": ", ".join(told),
+        "weak": "False",
+    }
+    for dimension in AFFECT_DIMENSIONS:
+        for level, score in zip(AFFECT_LEVELS, segment.scores(dimension) or (), strict=False):
+            row[f"{dimension}_{level}"] = round(score, 5)
+    return list(row.values())
+
+
+def _affect_of(entry: dict[str, str]) -> Affect:
+    found: dict[str, Any] = {}
+    for dimension in AFFECT_DIMENSIONS:
+        scores = [entry[f"{dimension}_{level}"] for level in AFFECT_LEVELS]
+        if any(scores):
+            found[dimension] = tuple(map(float, scores))
+    return Affect(_seconds(entry["start"]), _seconds(entry["end"]), **found)
 
 
 def write_parquet(timeline: Timeline, out: BinaryIO) -> None:
@@ -52,8 +102,8 @@ def write_parquet(timeline: Timeline, out: BinaryIO) -> None:
 
     Types: file, modality and label are strings, ``start`` and ``end`` durations in nanoseconds,
     ``person`` a nullable int64, ``weak`` a boolean, scores float64. What does not fit in rows
-    (media, people without their thumbnails, events, warnings, model) stands as JSON in the file's
-    metadata under ``aver.timeline``, so :func:`aver.report.read_timeline` gets it back.
+    (media, people without their thumbnails, events, warnings, model, affect) stands as JSON in the
+    file's metadata under ``aver.timeline``, so :func:`aver.report.read_timeline` gets it back.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -66,6 +116,7 @@ def write_parquet(timeline: Timeline, out: BinaryIO) -> None:
         events=timeline.events,
         warnings=timeline.warnings,
         model=timeline.model,
+        affect=timeline.affect,
     ).to_dict()
     types = {"file": pa.string(), "start": pa.duration("ns"), "end": pa.duration("ns")}
     types |= {"person": pa.int64(), "modality": pa.string(), "label": pa.string()}
@@ -96,11 +147,16 @@ def read_csv(path: Path) -> Timeline:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             header = next(rows, [])
-            labels = _labels(header, path)
+            more = len(AFFECT_COLUMNS)
+            with_affect = tuple(header[-more:]) == AFFECT_COLUMNS
+            labels = _labels(header[:-more] if with_affect else header, path)
             timeline = Timeline(media={}, labels=labels)
             for row in rows:
                 entry = dict(zip(header, row, strict=True))
                 timeline.media.setdefault("name", entry["file"])
+                if with_affect and entry["modality"] == AFFECT:
+                    timeline.affect.append(_affect_of(entry))
+                    continue
                 timeline.segments.append(
                     Segment(
                         start=_seconds(entry["start"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from aver.report.affect import affect_lanes
 from aver.report.runs import (
     event_lanes,
     file_name,
@@ -33,6 +34,8 @@ def write_webvtt(timeline: Timeline, out: BinaryIO) -> None:
             cues.append((*_span(run.start, run.end), f"<v {voice}>{label} {run.score:.2f}{weak}"))
     for lane in event_lanes(timeline.events):
         cues += [(*_span(e.start, e.end), f"[{_text(e.label)} {e.score:.2f}]") for e in lane]
+    for name, runs in affect_lanes(timeline):
+        cues += [(*_span(r.start, r.end), f"[{name} {r.level} {r.score:.2f}]") for r in runs]
     note = printable(file_name(timeline)).replace("-->", "→")
     out.write(
         "WEBVTT - expressed emotion, scores from 0 to 1\n\n"

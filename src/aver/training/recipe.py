@@ -67,6 +67,7 @@ _HOMES: dict[str, str] = {
     "voice_calibration": "aver.training.voice_calibration",
     "bench": "aver.training.bench_run",
     "joint_cnn": "aver.training.joint_cnn",
+    "films": "aver.training.films",
 }
 
 
