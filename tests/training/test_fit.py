@@ -198,10 +198,22 @@ def test_branch_mean_is_over_the_rows_that_are_there():
     alone = CrossEntropy(weights, 0.1)(module, batch).item()
     both = CrossEntropy(weights, 0.1, branch_loss=1.0)(module, batch).item()
     there = mask[:, 0]
-    expected = functional.cross_entropy(
-        logits[there], labels[there], weights, label_smoothing=0.1
-    ).item()
-    assert both - alone == pytest.approx(expected, abs=1e-6)
+    each = functional.cross_entropy(
+        logits[there], labels[there], label_smoothing=0.1, reduction="none"
+    )
+    expected = (each * weights[labels[there]]).sum() / weights[labels[there]].sum()
+    assert both - alone == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_smoothing_favours_no_rare_class():
+    # Nothing is known of the rows: with balanced weights the best answer is that all classes are
+    # as likely, however rare one is.
+    labels = torch.tensor([0] * 50 + [1])
+    loss = CrossEntropy(balanced_weights(labels), 0.1)
+    batch = TensorBatches({"x": torch.zeros(51, 1, 1)}, {}, labels)
+    logits = torch.zeros(2, requires_grad=True)
+    loss(lambda *_: logits.expand(51, 2), batch).backward()
+    assert logits.grad.tolist() == pytest.approx([0.0, 0.0], abs=1e-6)
 
 
 def test_a_class_without_rows_has_no_weight():

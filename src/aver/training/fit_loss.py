@@ -27,7 +27,9 @@ class CrossEntropy:
     perhaps ``branches``, a mapping from a stream's name to its own logits.
 
     Attributes:
-        class_weights: (classes,) weight of each class, or None.
+        class_weights: (classes,) weight of each class, or None. A row weighs as its own class
+            does, its smoothed target too. torch's own function weighs what is spread over the
+            other classes by theirs, so that a rare class is said of every row.
         label_smoothing: share of the target that is spread over all classes.
         branch_loss: weight of each branch's own cross entropy, over the rows where the branch's
             stream has a window at all.
@@ -60,17 +62,14 @@ class CrossEntropy:
             # Classes without a training row have no weight, and no row that would need it.
             missing = logits.shape[1] - len(weights)
             weights = functional.pad(weights.to(logits.device), (0, max(0, missing)))
-        smoothing = self.label_smoothing
-        if there is None:
-            return functional.cross_entropy(
-                logits.float(), labels, weights, label_smoothing=smoothing
-            )
-        # The mean over some rows, without asking a GPU how many they are.
         each = functional.cross_entropy(
-            logits.float(), labels, weights, label_smoothing=smoothing, reduction="none"
+            logits.float(), labels, label_smoothing=self.label_smoothing, reduction="none"
         )
-        share = there.float() if weights is None else there * weights[labels]
-        return (each * there).sum() / share.sum().clamp(min=1e-9)
+        # The mean over some rows, without asking a GPU how many they are.
+        share = torch.ones_like(each) if there is None else there.to(each.dtype)
+        if weights is not None:
+            share = share * weights[labels]
+        return (each * share).sum() / share.sum().clamp(min=1e-9)
 
 
 def balanced_weights(labels: Tensor) -> Tensor:
