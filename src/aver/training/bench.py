@@ -40,12 +40,15 @@ class Bench:
         recipe: the recipe.
         data: its rows.
         cache: folder for scores of parts of the training rows, or None.
+        labelled: what tells these labels from others of the same files, see
+            :func:`aver.training.bench_files.labelling`.
         step: called with the number of trainings that are over, or were before.
     """
 
     recipe: BenchRecipe
     data: BenchRows
     cache: Path | None = None
+    labelled: str = ""
     step: Callable[[int], None] = field(default=lambda _: None)
     _known: dict[str, Scores] = field(default_factory=dict)
     _prepared_by: str = ""
@@ -198,7 +201,7 @@ class Bench:
     def key(self, kind: str, system: System, *rest: Any) -> str:
         """A hash of all that the scores of *system* depend on."""
         digest = hashlib.sha256(kind.encode())
-        digest.update(self.recipe_key(system).encode())
+        digest.update((self.recipe_key(system) + self.labelled).encode())
         for part in rest:
             if isinstance(part, np.ndarray):
                 digest.update("\n".join(self.data.items[part].tolist()).encode())

@@ -34,6 +34,42 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(path, problem, "Check the folder and the disk") from error
 
 
+def labelling(folder: Path, items: Iterable[str], labels: Iterable[str], data: str) -> str:
+    """What keeps scores apart that were learned from other labels of the same files.
+
+    Labels may stand in a table of their own (``labels.csv``), which is none of the hashed files.
+    The first labels that are met are remembered in *folder*.
+
+    Args:
+        folder: of the scores.
+        items: names of the clips.
+        labels: what each is labelled, and whose it is.
+        data: hash of the files.
+
+    Returns:
+        Empty for the labels that were met first, else their hash.
+    """
+    digest = hashlib.sha256("\n".join(labels).encode()).hexdigest()
+    about = hashlib.sha256("\n".join([data, *items]).encode()).hexdigest()[:32]
+    file = folder / f"labels-{about}.txt"
+    if file.is_file():
+        return "" if file.read_text(encoding="utf-8") == digest else digest
+    write_beside(file, digest)
+    return ""
+
+
+def write_beside(file: Path, text: str) -> None:
+    """Write a small file beside, then rename it.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    with writing(file):
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+
+
 def files_of(extractor: Extractor, manifest: pd.DataFrame) -> list[Path]:
     """Files whose content the extractor reads: the clips, or the tables it was given."""
     if extractor.modality != "table":
@@ -62,8 +98,5 @@ def hash_of(files: Iterable[Path], out: Path) -> str:
             kept = {}
     if key not in kept:
         kept[key] = hash_files(known, root)
-        beside = cache.with_name(f".{cache.name}.{os.getpid()}")
-        with writing(cache):
-            beside.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-            beside.replace(cache)
+        write_beside(cache, json.dumps(kept, indent=1))
     return kept[key]

@@ -198,7 +198,7 @@ def load_kept(folder: str | Path) -> tuple[Normalised, dict[str, Any]]:
             {name: torch.tensor(normal[name]["mean"]) for name in normal},
             {name: torch.tensor(normal[name]["scale"]) for name in normal},
             {name: bool(normal[name]["unit_length"]) for name in normal},
-            max(float(normal[name]["bound"]) for name in normal),
+            {name: float(normal[name]["bound"]) for name in normal},
             {name: normal[name]["transform"] for name in normal},
         )
     except FileNotFoundError:

@@ -19,7 +19,7 @@ from aver.evaluation.results import record
 from aver.fusion import make_fusion
 from aver.training.bench import Bench
 from aver.training.bench_data import BenchRows, Tell, load_rows, progress_bar
-from aver.training.bench_files import writing
+from aver.training.bench_files import labelling, write_beside, writing
 from aver.training.bench_recipe import BenchRecipe
 from aver.training.bench_system import System
 from aver.training.bench_table import PACKAGES, comparison_rows, draw, system_rows
@@ -96,7 +96,13 @@ def reproduce(
     folds = _folds(recipe, data, wanted.folds)
     home = out / recipe.name
     table = (results or home) / f"{recipe.name}.csv"
-    bench = Bench(recipe, data, score_folder(out, tell))
+    scores = score_folder(out, tell)
+    named = np.array(data.classes)[data.labels].tolist()
+    told_of = [f"{label}/{who}" for label, who in zip(named, data.subjects.tolist(), strict=True)]
+    kept = labelling(scores, data.items.tolist(), told_of, data.data_sha256)
+    if kept:
+        tell("The labels are not those of the scores kept before: everything is trained again")
+    bench = Bench(recipe, data, scores, kept)
     failed: list[str] = []
     first: dict[str, Predictions] = {}
     with _progress(bench, trainings(recipe, systems) * len(folds) * len(recipe.seeds)) as title:
@@ -144,7 +150,8 @@ def score_folder(out: Path, tell: Tell = print) -> Path:
             folder = out / f"scores-{__version__}-{SCORES}"
             mark = folder / mark.name
         folder.mkdir(parents=True, exist_ok=True)
-        mark.write_text(version, encoding="utf-8")
+        if not mark.is_file():
+            write_beside(mark, version)
     return folder
 
 
@@ -217,7 +224,8 @@ def predictions_of(
     return Predictions(
         classes=data.classes,
         item=data.items[fold.test],
-        subject=data.subjects[fold.test],
+        # Nobody named: all count as one, so that no interval or test is over people.
+        subject=np.array([who or "unnamed" for who in data.subjects[fold.test]], dtype=object),
         fold=np.full(len(fold.test), fold.name, dtype=object),
         label=np.array(data.classes, dtype=object)[data.labels[fold.test]],
         scores=scores,

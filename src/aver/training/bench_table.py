@@ -97,7 +97,7 @@ def describe_data(recipe: BenchRecipe, data: BenchRows) -> str:
     if recipe.data.describe:
         return recipe.data.describe
     name = recipe.data.corpus or Path(recipe.data.manifest).stem
-    people = len(set(data.subjects.tolist()))
+    people = len(set(data.subjects.tolist()) - {""})
     return f"{name}: {len(data.items)} clips, {people} subjects, {len(data.classes)} classes"
 
 
@@ -109,7 +109,7 @@ def describe_protocol(recipe: BenchRecipe, data: BenchRows, system: System) -> s
     parts = [recipe.protocol or f"{folds} (scheme {split.name}, seed {recipe.split.seed})"]
     if split.leaks:
         parts.append(f"LEAKS: {split.leaks} (allowed: {split.reason or recipe.split.allow_leak})")
-    else:
+    elif all(data.subjects.tolist()):
         parts.append("nobody on both sides")
     streams = recipe.streams_of(system)
     modes = {recipe.person_of(name) for name in streams} - {"none"}

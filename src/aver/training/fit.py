@@ -23,7 +23,7 @@ from torch import nn
 
 from aver.errors import AverError, ModelError, OutputError, SettingError, TrainingError
 from aver.training import fit_checkpoint
-from aver.training.fit_checkpoint import WEIGHTS, FitState
+from aver.training.fit_checkpoint import WEIGHTS, FitState, says
 from aver.training.fit_data import TensorBatches
 from aver.training.fit_devices import (
     deterministic,
@@ -119,6 +119,8 @@ def fit(
             "training rows": train.digest(),
             "validation rows": "" if validation is None else validation.digest(),
         }
+        parts = {"network settings": getattr(module, "settings", None), "loss": loss}
+        identity |= {name: said for name, part in parts.items() if (said := says(part))}
         _make_folder(out)
         if (out / WEIGHTS).exists():
             return _take(out / WEIGHTS, module, identity)

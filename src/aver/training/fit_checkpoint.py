@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -72,8 +73,12 @@ def write(path: Path, state: FitState, tensors: Mapping[str, Tensor]) -> None:
     about = {"format": FORMAT, "state": json.dumps(asdict(state)), **state.about}
     content = save(copies, about)
     del copies
+
+    def put(stream: BinaryIO) -> None:
+        stream.write(content)
+
     try:
-        write_files([(path, lambda out: out.write(content) and None)])
+        write_files([(path, put)])
     except OutputError as error:
         advice = [error.advice] if error.advice else []
         if path.with_name(CHECKPOINT).exists():
@@ -117,7 +122,9 @@ def check_same_run(path: Path, state: FitState, settings: Mapping[str, Any]) -> 
     changed = [
         f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
         for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
+        # What one side does not tell (a checkpoint of before, a loss that is a function) cannot
+        # be held against it.
+        if name in old and name in new and old[name] != new[name]
     ]
     if changed:
         raise SettingError(
@@ -125,6 +132,26 @@ def check_same_run(path: Path, state: FitState, settings: Mapping[str, Any]) -> 
             f"was begun with other settings ({'; '.join(changed)})",
             "Choose another folder, or delete this file to begin anew",
         )
+
+
+def says(thing: object) -> str:
+    """What settings, or a loss, say of themselves: part of what must be the same to go on.
+
+    Settings of pydantic and dataclasses tell their values; empty for all else (a function, say).
+    """
+    if not isinstance(thing, BaseModel) and not is_dataclass(thing):
+        return ""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, BaseModel):
+            return value.model_dump(mode="json")
+        if isinstance(value, Tensor):
+            return value.tolist()
+        if is_dataclass(value) and not isinstance(value, type):
+            return {entry.name: getattr(value, entry.name) for entry in fields(value)}
+        return type(value).__name__
+
+    return json.dumps(thing, default=plain, sort_keys=True)
 
 
 def _fixed(settings: Mapping[str, Any]) -> dict[str, Any]:
