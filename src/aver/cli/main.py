@@ -19,6 +19,7 @@ from aver.cli import (
     extract,
     models,
     reproduce,
+    saliency,
     split,
     train,
 )
@@ -56,6 +57,7 @@ def main(
 app.command("analyze")(analyze.analyze)
 app.command("explain")(explain.explain)
 app.command("extract")(extract.extract)
+app.command("saliency")(saliency.saliency)
 app.command("split")(split.split)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
