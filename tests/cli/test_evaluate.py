@@ -84,6 +84,18 @@ def test_csv_and_pictures(aver, files):
     assert not [p for p in files.iterdir() if p.name.startswith(".")]
 
 
+def test_every_system_gets_a_picture_of_its_own(aver, files):
+    pytest.importorskip("matplotlib")
+    paths = [files / "a" / "p.parquet", files / "b" / "p.parquet", files / "v1", files / "v2"]
+    for path, system in zip(paths, ("same", "same", "net.1", "net.2"), strict=True):
+        path.parent.mkdir(exist_ok=True)
+        write_predictions(make_predictions(system=system), path)
+    code, _, err = aver("evaluate", *paths, "--confusion", files / "c.png", "--draws", 0)
+    assert code == 0, err
+    pictures = sorted(p.name for p in files.glob("c_*.png"))
+    assert pictures == ["c_net.1.png", "c_net.2.png", "c_p.png", "c_p_2.png"]
+
+
 def test_two_files_of_one_system_are_told_apart(aver, files):
     make = make_predictions(system="first", seed=9)
     write_predictions(make, files / "again.parquet")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aver.errors import RecipeError
 from aver.training.recipe import RecipeBase, Settings, load_recipe, register_task
@@ -33,6 +33,15 @@ class Outer(RecipeBase):
 @register_task("test_task", Outer)
 def run(recipe: Outer, data_root: Path, out: Path) -> None:
     (out / "ran").write_text(f"{recipe.name} {recipe.training.learning_rate}")
+
+
+class Checked(RecipeBase):
+    @model_validator(mode="after")
+    def _together(self) -> Checked:
+        raise ValueError("the two do not go together")
+
+
+register_task("checked", Checked)(run)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -113,3 +122,8 @@ def test_every_shipped_recipe_is_valid():
     for path in recipes:
         recipe, _ = load_recipe(path)
         assert recipe.description, path
+
+
+def test_what_a_recipe_says_of_itself_is_told_plainly(tmp_path):
+    with pytest.raises(RecipeError, match=r"recipe.toml: the two do not go together\.$"):
+        load_recipe(write(tmp_path, 'task = "checked"\nname = "x"\n'))

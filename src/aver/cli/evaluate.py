@@ -71,10 +71,15 @@ def _draw(path: Path, systems: dict[str, Predictions]) -> None:
     from aver.evaluation.confusion import draw_confusion
     from aver.evaluation.metrics import confusion_matrix
 
+    drawn: set[str] = set()
     for name, p in systems.items():
         one = path
         if len(systems) > 1:
-            own = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).stem)
+            # Files of one system are told apart by their paths, whose last parts may be the same.
+            word = Path(name).stem if "/" in name or "\\" in name else name
+            own = "".join(c if c.isalnum() or c in "-_." else "_" for c in word)
+            own = own if own not in drawn else f"{own}_{len(drawn) + 1}"
+            drawn.add(own)
             one = path.with_name(f"{path.stem}_{own}{path.suffix}")
         counts = confusion_matrix(p.label, p.decided(), p.classes)
         draw_confusion(counts, p.classes, one, title=name)

@@ -138,7 +138,10 @@ def _explain(error: ValidationError, schema: type[BaseModel]) -> Iterator[str]:
             known = list(_fields_at(schema, item["loc"][:-1]))
             sentence = f"unknown key '{where}' ({_nearest(str(item['loc'][-1]), known)})"
         else:
-            sentence = f"'{where}': {item['msg'][0].lower()}{item['msg'][1:]}"
+            # What our own checks say comes with pydantic's words before it.
+            said = item["msg"].removeprefix("Value error, ")
+            said = f"{said[:1].lower()}{said[1:]}"
+            sentence = f"'{where}': {said}" if where else said
             if item["type"] == "literal_error" and isinstance(item["input"], str):
                 known = re.findall(r"'([^']*)'", item.get("ctx", {}).get("expected", ""))
                 if close := difflib.get_close_matches(item["input"], known, n=1, cutoff=0.5):
