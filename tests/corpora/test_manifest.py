@@ -153,3 +153,9 @@ def test_other_suffixes_and_folders_are_refused(corpus, tmp_path):
         read_manifest(tmp_path / "none.csv")
     with pytest.raises(OutputError, match="cannot be written"):
         write_manifest(load_corpus("ravdess", corpus), tmp_path / "no" / "folder.csv")
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(corpus, tmp_path):
+    (tmp_path / "there").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_manifest(load_corpus("folder", corpus), tmp_path / "there" / "clips.csv")

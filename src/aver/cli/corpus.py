@@ -219,6 +219,7 @@ def _table(title: str, findings: list[Finding]) -> Any:
 def _write(findings: Iterable[Finding], path: Path) -> None:
     import csv
     import os
+    from contextlib import suppress
 
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -233,7 +234,8 @@ def _write(findings: Iterable[Finding], path: Path) -> None:
             path, f"cannot be written ({error.strerror})", "Choose another"
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def _several(number: int, what: str) -> str:

@@ -180,7 +180,8 @@ def _check_columns(table: Path, names: list[str], options: FolderOptions) -> Non
     for name in names:
         if not is_known_column(name) and name not in options.columns:
             advice = nearest(name, (*COLUMNS, *EXTRA_COLUMNS))
-            keep = f"{advice.rstrip('.')}. To keep it, give the option columns = '{name}'"
+            dot = "" if advice.endswith("?") else "."
+            keep = f"{advice}{dot} To keep it, give the option columns = '{name}'"
             raise CorpusError(table, f"has a column '{name}' of no known meaning", keep)
 
 

@@ -9,6 +9,7 @@ needs none, its files are named from its own folder.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,7 +71,8 @@ def write_manifest(
             path, f"cannot be written ({error.strerror or error})", "Choose another place"
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,4 +87,5 @@ def write_split(table: pd.DataFrame, path: Path) -> None:
             path, f"cannot be written ({error.strerror or error})", "Choose another place"
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
