@@ -176,6 +176,19 @@ def test_normalised_by_hand():
     assert torch.allclose(normal({"voice": raw}, {"voice": mask}).logits, expected.logits)
 
 
+def test_bounds_are_of_their_own_stream():
+    network = small("linear_probe", {"voice": 1, "face": 1}, {"voice": 1, "face": 1})
+    plain = (
+        {n: torch.zeros(1) for n in ("voice", "face")},
+        {n: torch.ones(1) for n in ("voice", "face")},
+    )
+    mask = {n: torch.tensor([[True]]) for n in ("voice", "face")}
+    normal = Normalised(network, *plain, bound={"voice": 2.0, "face": 0.0})
+    raw = {n: torch.tensor([[[9.0]]]) for n in ("voice", "face")}
+    expected = network({**raw, "voice": torch.tensor([[[2.0]]])}, mask)
+    assert torch.allclose(normal(raw, mask).logits, expected.logits)
+
+
 def test_transforms_come_first_and_keep_the_sign():
     network = small("linear_probe", {"voice": 2}, {"voice": 1})
     plain = {"voice": torch.zeros(2)}, {"voice": torch.ones(2)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("torch")
 
 from training.bench_project import (
+    CLASSES,
     FACE,
     MATER,
     STACKED,
@@ -263,7 +265,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(project, monkey
     with pytest.raises(AverError):
         run(project, FACE, lines=told)
     assert any("cannot be written (No space left on device)" in line for line in told)
-    assert [f.name for f in (project / "out" / "scores").iterdir()] == ["version.txt"]
+    left = sorted(f.name for f in (project / "out" / "scores").iterdir())
+    assert [name.partition("-")[0] for name in left] == ["labels", "version.txt"]
     monkeypatch.undo()
     assert len(run(project, FACE)["face"]) == 72
 
@@ -273,3 +276,50 @@ def test_trainings_are_counted_once(project):
     # guess, face, voice; and two inner parts for face and voice each.
     assert trainings(recipe, recipe.systems) == 3 + 4
     assert trainings(recipe, [recipe.system("stacked")]) == 2 + 4
+
+
+def in_folder(project, order):
+    """The project as somebody's own folder, whose labels stand in a table beside the clips."""
+    lines = ["file,label,subject"]
+    for person in range(6):
+        for label, told in zip(CLASSES, order, strict=True):
+            for take in range(4):
+                name = f"p{person}_{label}_{take}.wav"
+                (project / name).touch()
+                lines.append(f"{name},{told},p{person}")
+    (project / "labels.csv").write_text("\n".join(lines) + "\n")
+    return {'manifest = "clips.csv"': 'corpus = "folder"\nfolder = "."'}
+
+
+def test_other_labels_of_the_same_files_train_anew(project, fitted):
+    lines = []
+    changes = in_folder(project, CLASSES)
+    first = run(project, FACE, changes=changes)["face"]
+    in_folder(project, CLASSES[::-1])
+    fitted.clear()
+    other = run(project, FACE, changes=changes, lines=lines)["face"]
+    assert len(fitted) == 3
+    assert np.allclose(other.scores, first.scores[:, ::-1], atol=1e-6)
+    assert any("labels are not those" in line for line in lines)
+    in_folder(project, CLASSES)
+    fitted.clear()
+    again = run(project, FACE, changes=changes)["face"]
+    assert not fitted
+    assert np.array_equal(again.scores, first.scores)
+
+
+def test_clips_of_nobody_are_measured_without_intervals(project):
+    changes = in_folder(project, CLASSES)
+    text = (project / "labels.csv").read_text()
+    named = [line.rsplit(",", 1) for line in text.splitlines()[1:]]
+    bare = "".join(f"{line},,{who}\n" for line, who in named)
+    (project / "labels.csv").write_text("file,label,subject,fold\n" + bare)
+    changes |= {'scheme = "subjects"\nfolds = 3': 'scheme = "column"\ncolumn = "fold"'}
+    found = run(project, FACE, changes=changes)["face"]
+    assert set(found.subject.tolist()) == {"unnamed"}
+    table = pd.read_csv(project / "out" / "tiny" / "tiny.csv")
+    row = table[table["metric"] == "accuracy"].iloc[0]
+    assert np.isnan(row["low"])
+    assert "0 subjects" in row["data"]
+    assert "name nobody" in row["protocol"]
+    assert "nobody on both sides" not in row["protocol"]

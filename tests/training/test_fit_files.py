@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,16 @@ def test_a_run_that_is_over_is_not_run_again(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log.csv", WEIGHTS]
 
 
+@dataclass
+class Told:
+    """Settings of a network."""
+
+    dropout: float
+
+
+ONE_EPOCH = FitSettings(epochs=1, logger="none")
+
+
 def test_another_run_in_the_folder_is_refused(tmp_path):
     run(tmp_path)
     other = EVERYTHING.model_copy(update={"batch": 8})
@@ -121,6 +132,17 @@ def test_another_run_in_the_folder_is_refused(tmp_path):
         run(tmp_path, other)
     with pytest.raises(SettingError, match="training rows was"):
         fit(network(), None, rows(99), rows(30, seed=1), EVERYTHING, 7, tmp_path)
+    # Settings that change no weight's shape, and those of the loss, count as well.
+    for other, loss, words in (
+        (Told(0.5), CrossEntropy(), "network settings was"),
+        (Told(0.0), CrossEntropy(label_smoothing=0.2), "loss was"),
+    ):
+        net = network()
+        net.settings = Told(0.0)
+        fit(net, CrossEntropy(), rows(8), None, ONE_EPOCH, 7, tmp_path / "told")
+        net.settings = other
+        with pytest.raises(SettingError, match=words):
+            fit(net, loss, rows(8), None, ONE_EPOCH, 7, tmp_path / "told")
     # Where and how often it is kept may change.
     run(tmp_path, EVERYTHING.model_copy(update={"logger": "none", "checkpoint_every": 3}))
 

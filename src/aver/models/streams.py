@@ -123,7 +123,7 @@ class Normalised(nn.Module):
         mean: (dimension,) by stream, subtracted.
         scale: (dimension,) by stream, divided by.
         unit_length: by stream, bring every window to length 1 afterwards (MATER 2.1).
-        bound: keep values within -bound and bound; 0 for no bound.
+        bound: keep values within -bound and bound, of all streams or by stream; 0 for no bound.
         transform: by stream, ``log1p`` or ``sqrt`` of every value's size first, sign kept.
     """
 
@@ -133,13 +133,15 @@ class Normalised(nn.Module):
         mean: Mapping[str, Tensor],
         scale: Mapping[str, Tensor],
         unit_length: Mapping[str, bool] | None = None,
-        bound: float = 0.0,
+        bound: float | Mapping[str, float] = 0.0,
         transform: Mapping[str, str] | None = None,
     ):
         super().__init__()
         self.model = model
         self.unit_length = dict(unit_length or {})
-        self.bound = bound
+        self.bound = (
+            dict(bound) if isinstance(bound, Mapping) else dict.fromkeys(model.dimensions, bound)
+        )
         self.transform = dict(transform or {})
         for name in model.dimensions:
             self.register_buffer(f"mean_{name}", mean[name].clone().float())
@@ -157,8 +159,8 @@ class Normalised(nn.Module):
             x = (x - getattr(self, f"mean_{name}")) / getattr(self, f"scale_{name}")
             if self.unit_length.get(name):
                 x = x / (x * x).sum(dim=-1, keepdim=True).clamp(min=1e-18).sqrt()
-            elif self.bound:
-                x = x.clamp(-self.bound, self.bound)
+            elif bound := self.bound.get(name, 0.0):
+                x = x.clamp(-bound, bound)
             normal[name] = x
         return self.model(normal, masks)  # type: ignore[no-any-return]
 
