@@ -84,6 +84,13 @@ def test_csv_and_pictures(aver, files):
     assert not [p for p in files.iterdir() if p.name.startswith(".")]
 
 
+def test_a_name_is_no_markup(aver, files):
+    write_predictions(make_predictions(system="[/x]"), files / "odd.parquet")
+    code, out, err = aver("evaluate", files / "odd.parquet", "--draws", 0)
+    assert code == 0, err
+    assert "[/x]: " in out
+
+
 def test_every_system_gets_a_picture_of_its_own(aver, files):
     pytest.importorskip("matplotlib")
     paths = [files / "a" / "p.parquet", files / "b" / "p.parquet", files / "v1", files / "v2"]

@@ -161,12 +161,14 @@ def _print(
 ) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(soft_wrap=False)
     for name, p in systems.items():
         people, folds = len(set(p.subject.tolist())), len(p.folds)
         table = Table(
-            title=f"{name}: {len(p)} items, {people} subjects, {folds} folds",
+            # As Text: a system may be called [red].
+            title=Text(f"{name}: {len(p)} items, {people} subjects, {folds} folds"),
             title_justify="left",
             title_style="bold",
             box=None,

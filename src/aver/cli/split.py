@@ -68,7 +68,7 @@ def split(
     if out is not None:
         write_split(split_frame(frame, found), out)
     console = Console()
-    console.print(_table(summary(frame, found)))
+    console.print(_table(summary(frame, found)), markup=False)
     notes = [
         *found.remarks,
         *([f"Leaks: {found.leaks}. Allowed: {found.reason}"] if found.leaks else []),
