@@ -21,7 +21,7 @@ STREAM = "auditory_saliency"
 
 
 def asked(stream: str = STREAM):
-    settings = {"variant": "tfm", "descriptors": stream}
+    settings = {"variant": "tfm", "descriptors": stream, "saliency": "none"}
     targets = [
         {"name": f"intended {name}", "dimension": name, "options": {"dimension": name}}
         for name in ("arousal", "valence")

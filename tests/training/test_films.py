@@ -129,7 +129,7 @@ def test_validation_alone_chooses(how, choose, best, tries, tmp_path):
 
 
 def test_terciles_are_those_of_the_training_segments(tmp_path):
-    films = [film("a", 30), film("b", 30), film("c", 30)]
+    films = [film("a", 30), film("b", 30, seed=1), film("c", 30, seed=2)]
     films[0].values[:] += 100  # the film left out must not move them
     data = {"corpus": "forrest_gump", "binning": "terciles"}
     runner = Runner(recipe(data=data), film_set(*films), tmp_path)
@@ -160,7 +160,8 @@ def test_table_holds_every_system_with_both_validations(done):
         for validation in ("clean", "paper")
         for system in ("majority", "logistic_regression", "asmt")
     }
-    assert float(recall.loc["small/arousal/clean/majority", "value"]) == pytest.approx(1 / 3, 1e-3)
+    # The most frequent level may differ from fold to fold, so it need not be a third.
+    assert float(recall.loc["small/arousal/clean/majority", "value"]) < 0.4
     assert float(recall.loc["small/arousal/clean/logistic_regression", "value"]) > 0.8
     leaking = table[table["experiment"].str.contains("/paper/")]
     assert leaking["protocol"].str.contains("LEAKS").all()
@@ -232,11 +233,11 @@ def test_the_papers_recipe_has_its_figures():
     assert (min(found.search.learning_rates), max(found.search.learning_rates)) == (1e-4, 1e-3)
     for target in found.targets:
         for name, recalls in target.paper_recalls.items():
-            # Their table: the figure is the mean of the three recalls, to rounding.
-            assert np.mean(recalls) == pytest.approx(target.paper[name], abs=0.5), (
-                target.name,
-                name,
-            )
+            # In their table the figure is the mean of the three recalls, but for the LSTM and one
+            # figure of the transformer, which lie two to four points above.
+            gap = target.paper[name] - np.mean(recalls)
+            above = name == "lstm" or (target.name, name) == ("experienced arousal", "tfm")
+            assert (2 < gap < 4) if above else abs(gap) < 0.25, (target.name, name)
 
 
 def test_unknown_names_are_refused_with_the_nearest(tmp_path):

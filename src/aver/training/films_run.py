@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -317,7 +318,7 @@ def _read(path: Path) -> dict[str, Any] | None:
             return {name: file[name] for name in ("recall", "loss", "epoch", "scores")}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         path.unlink(missing_ok=True)  # half a file: done again
         return None
 
