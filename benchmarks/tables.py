@@ -15,7 +15,10 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "docs/corpora.md", "docs/models.md", "docs/speed.md", "docs/evaluation.md")
+PAGES = (
+    "README.md",
+    *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")),
+)
 PLACE = re.compile(
     r"(<!-- table: (?P<files>[^>]*?) -->\n)(?P<body>.*?)(<!-- end table -->)", re.DOTALL
 )
