@@ -34,7 +34,7 @@ STYLE = """
 .affect-times h3 { margin: .6rem 0 .25rem; font-size: .95rem; }
 .affect-times .ends { display: flex; justify-content: space-between; color: var(--soft); font-size: .78rem; }
 .affect-key { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; padding: 0; margin: .5rem 0 0; font-size: .85rem; color: var(--soft); }
-.affect-key svg { width: 22px; height: 14px; vertical-align: -2px; margin-right: .35rem; background: none; border-radius: 0; }
+.affect-key svg { display: inline-block; width: 22px; height: 14px; vertical-align: -2px; margin-right: .35rem; background: none; border-radius: 0; }
 """  # noqa: E501
 
 
