@@ -15,7 +15,6 @@ from aver.training.recipe import load_recipe  # noqa: E402
 from aver.training.sequences import Sequences  # noqa: E402
 from aver.training.voice_calibration import VoiceCalibrationRecipe, _Right  # noqa: E402
 
-
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 

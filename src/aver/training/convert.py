@@ -157,6 +157,7 @@ class Part(nn.Module):
         self.net, self.method = net, method
 
     def forward(self, x: Tensor) -> Tensor:
+        """What the method gives for *x*."""
         return getattr(self.net, self.method)(x)  # type: ignore[no-any-return]
 
 

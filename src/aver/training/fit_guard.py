@@ -67,4 +67,5 @@ def weights_finite(module: nn.Module) -> bool:
     learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
     if not learned:
         return True
-    return bool(torch.isfinite(torch.stack(torch._foreach_norm(learned))).all())
+    norms = torch._foreach_norm(learned)  # type: ignore[arg-type]
+    return bool(torch.isfinite(torch.stack(norms)).all())

@@ -81,7 +81,9 @@ class FitRun:
         self.average: AveragedModel | None = None
         if settings.average:
             self.average = AveragedModel(
-                module, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True
+                module,
+                multi_avg_fn=get_ema_multi_avg_fn(settings.average),  # type: ignore[no-untyped-call]
+                use_buffers=True,
             )
         self.state = FitState(settings=dict(identity), about=dict(about))
         self.best: dict[str, Tensor] = {}
