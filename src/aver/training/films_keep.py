@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -101,14 +102,17 @@ def _write(
         "seen_subjects": [film.name for film in data.films],
         "data_sha256": {d: member.data_sha256 for d, member in members.items()},
     }
-    export_onnx(
-        module.eval(),
-        _example(recipe, data, streams),
-        path,
-        inputs=module.inputs,
-        outputs=module.outputs,
-        metadata={"affect": json.dumps(about)},
-    )
+    with warnings.catch_warnings():
+        # Of the exporter's own parts, about each other.
+        warnings.simplefilter("ignore")
+        export_onnx(
+            module.eval(),
+            _example(recipe, data, streams),
+            path,
+            inputs=module.inputs,
+            outputs=module.outputs,
+            metadata={"affect": json.dumps(about)},
+        )
     card = path.with_suffix(".md")
     write_files([(card, lambda stream: _put(stream, _card(about, path.name).encode()))])
     tell(f"Network for aver analyze --affect: {path}")
