@@ -169,7 +169,7 @@ def test_table_holds_every_system_with_both_validations(done):
     assert not clean["protocol"].str.contains("LEAKS").any()
     metrics = set(table["metric"])
     assert {"recall_low", "recall_mid", "recall_high"} <= metrics
-    assert "unweighted_average_recall_flattered_by" in metrics
+    assert "flattered_by_in_unweighted_average_recall" in metrics
     against = table[table["experiment"] == "small/arousal/clean/asmt against majority"]
     assert len(against) == 1
 

@@ -115,11 +115,13 @@ def cell_rows(
             rows.append(_row(metric, found, _paper(data, cell, metric), common))
     if len(each) > 1:
         spread = float(np.std([seed[METRIC].value for seed in each], ddof=1))
-        rows.append(Result(metric=f"{METRIC}_spread_over_seeds", value=round(spread, 4), **common))
+        rows.append(
+            Result(metric=f"spread_over_seeds_of_{METRIC}", value=round(spread, 4), **common)
+        )
     by_film = np.mean([_by_film(p) for p in cell.seeds], axis=0)
     rows.append(
         Result(
-            metric=f"{METRIC}_mean_of_films",
+            metric=f"mean_of_films_of_{METRIC}",
             value=round(float(by_film.mean()), 4),
             **{**common, "protocol": f"{common['protocol']}; films: {_films(cell, by_film)}"},
         )
@@ -182,7 +184,7 @@ def comparison_rows(
         if cell.validation == "paper" and clean is not None:
             found = compare_over_films(cell.seeds, _same_items(clean.seeds, cell.seeds))
             name = f"{experiment(recipe, data, cell)} against clean"
-            row = _difference(recipe, data, name, f"{METRIC}_flattered_by", found, command)
+            row = _difference(recipe, data, name, f"flattered_by_in_{METRIC}", found, command)
             rows.append(row)
     return rows
 
