@@ -21,6 +21,7 @@ from aver.evaluation.predictions import Predictions, write_predictions
 from aver.evaluation.results import Result, record
 from aver.models.joint_cnn_settings import NETWORKS
 from aver.training.bench_data import progress_bar
+from aver.training.joint_cnn_cost import Cost
 from aver.training.joint_cnn_data import JointData, load_data
 from aver.training.joint_cnn_picture import draw_curves
 from aver.training.joint_cnn_recipe import JointCnnRecipe
@@ -79,6 +80,7 @@ def run_all(data: JointData, home: Path) -> tuple[list[Cell], list[str]]:
     found: dict[tuple[str, str, str], list[tuple[Predictions, Report]]] = {}
     failed: list[str] = []
     leaks: dict[tuple[str, str], str] = {}
+    costs: dict[tuple[str, str, str], Cost] = {}
     places = [
         Place(network, split, shares, seed)
         for shares, split, seed in product(recipe.shares, recipe.splits, recipe.seeds)
@@ -97,10 +99,12 @@ def run_all(data: JointData, home: Path) -> tuple[list[Cell], list[str]]:
             else:
                 key = (place.network, place.split, place.shares)
                 found.setdefault(key, []).append(done)
+                if key not in costs:
+                    costs[key] = runner.cost(place)
                 _tell(f"{place}: test accuracy {100 * done[1].accuracy['test']:.1f} %")
             bar.advance(task)
     cells = [
-        Cell(network, split, shares, leaks[split, shares], seeds)
+        Cell(network, split, shares, leaks[split, shares], seeds, costs[network, split, shares])
         for (network, split, shares), seeds in found.items()
         if len(seeds) == len(recipe.seeds)
     ]

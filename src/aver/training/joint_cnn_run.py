@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,15 @@ from aver.models.registry import ModelOutput
 from aver.training.fit import fit
 from aver.training.fit_data import TensorBatches, epoch_batches
 from aver.training.fit_progress import Progress
+from aver.training.joint_cnn_cost import Cost, measure_cost
 from aver.training.joint_cnn_data import Divided, JointData
 from aver.training.joint_cnn_loss import JointCnnLoss
 from aver.training.joint_cnn_recipe import JointCnnRecipe, Shares, SplitName
 
-PREDICTIONS, REPORT = "predictions.parquet", "report.json"
+PREDICTIONS, REPORT, COST = "predictions.parquet", "report.json", "cost.json"
 TEACHERS = {"audio": "audio_cnn", "image": "image_cnn"}
 
 _ROWS = 256
-_TIMED = 50
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ class Report:
         rows: pairs by side.
         parameters: trained weights.
         epoch: whose weights are tested.
-        seconds_per_epoch: of the fastest epoch: what else the machine does only slows others.
-        milliseconds_per_clip: to classify one pair, its features at hand; the fastest of fifty.
+        seconds_per_epoch: by the clock, of the fastest epoch.
         warnings: what went on in training that the reader should know.
     """
 
@@ -72,7 +70,6 @@ class Report:
     parameters: int
     epoch: int
     seconds_per_epoch: float
-    milliseconds_per_clip: float
     warnings: list[str] = field(default_factory=list)
 
 
@@ -130,9 +127,10 @@ class Runner:
         """
         folder = self.folder(place)
         try:
-            report = Report(**json.loads((folder / REPORT).read_text(encoding="utf-8")))
+            known = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+            report = Report(**{f.name: known[f.name] for f in fields(Report)})
             return read_predictions(folder / PREDICTIONS), report
-        except (OSError, ValueError, TypeError, PredictionsError):
+        except (OSError, ValueError, KeyError, TypeError, PredictionsError):
             pass  # not there yet, or damaged: done (again)
         try:
             predictions, report = self._train(place, folder)
@@ -142,6 +140,32 @@ class Runner:
         write_predictions(predictions, folder / PREDICTIONS)
         write_report(folder / REPORT, asdict(report))
         return predictions, report
+
+    def cost(self, place: Place) -> Cost:
+        """What training and using the network of *place* costs, measured once and kept."""
+        file = self.folder(place) / COST
+        try:
+            return Cost(**json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            pass
+        rows = self._rows(place)
+        network = self._network(place, rows["train"])
+        loss = JointCnnLoss(network.kind.loss, self.recipe.loss)
+        found = measure_cost(network, loss, rows["train"], self.recipe.training)
+        write_report(file, asdict(found))
+        return found
+
+    def _rows(self, place: Place) -> dict[str, TensorBatches]:
+        """What the network of *place* reads, with its teachers' logits where it has teachers."""
+        kind = find_network(place.network)
+        rows = self.divided(place).rows(kind)
+        if kind.loss != "distilled":
+            return rows
+        taught = self.teacher_logits(place)
+        return {
+            side: TensorBatches(r.streams, r.masks, r.labels, taught[side])
+            for side, r in rows.items()
+        }
 
     def teacher_logits(self, place: Place) -> dict[str, dict[str, Tensor]]:
         """Logits of the single-modality networks of the same division, by side and modality."""
@@ -181,14 +205,8 @@ class Runner:
 
     def _train(self, place: Place, folder: Path) -> tuple[Predictions, Report]:
         divided = self.divided(place)
-        rows = divided.rows(find_network(place.network))
+        rows = self._rows(place)
         warnings = single_class_batches(rows["train"], self.recipe, place.seed)
-        if find_network(place.network).loss == "distilled":
-            taught = self.teacher_logits(place)
-            rows = {
-                side: TensorBatches(r.streams, r.masks, r.labels, taught[side])
-                for side, r in rows.items()
-            }
         network = self._network(place, rows["train"])
         result = self._fit(place, network, rows, folder)
         accuracy, heads = {}, {}
@@ -211,7 +229,6 @@ class Runner:
             network.parameters_count,
             result.best_epoch,
             min(entry["seconds"] for entry in result.history),
-            milliseconds(network, rows["test"]),
             warnings,
         )
         return self._predictions(place, divided, network, rows["test"]), report
@@ -273,21 +290,3 @@ def single_class_batches(train: TensorBatches, recipe: JointCnnRecipe, seed: int
             "Set training.batch higher, or check the classes",
         )
     return [f"{single} of {len(batches)} batches hold a single class"] * bool(single)
-
-
-@torch.no_grad()
-def milliseconds(network: JointCnn, rows: TensorBatches) -> float:
-    """Time to classify one pair on one thread, the fastest of several tries."""
-    threads = torch.get_num_threads()
-    one = rows.take(torch.zeros(1, dtype=torch.int64))
-    try:
-        torch.set_num_threads(1)
-        network.cpu().eval()
-        best = float("inf")
-        for _ in range(_TIMED):
-            began = time.perf_counter()
-            network(one.streams, one.masks)
-            best = min(best, time.perf_counter() - began)
-        return 1000.0 * best
-    finally:
-        torch.set_num_threads(threads)
