@@ -54,7 +54,7 @@ def measure_cost(
 
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
-        loss(copy.train(), some).backward()
+        loss(copy.train(), some).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     def use() -> None:
