@@ -34,6 +34,18 @@ NAMES = {
     "voice to nemo plain: unweighted average recall": (
         "voice, RAVDESS and EmoGator to nEMO, 6 classes: unweighted average recall"
     ),
+    "mater ravdess audio/mater 8: accuracy mean of folds": (
+        "MATER's voice branch on a frozen Whisper, RAVDESS, 12 folds: accuracy"
+    ),
+    "mater ravdess audio/log mean: accuracy mean of folds": "the same, three models: accuracy",
+    "mater ravdess av/mater: accuracy mean of folds": "the same, MATER with action units: accuracy",
+    "mater ravdess av/early discriminant: accuracy mean of folds": (
+        "voice and action units, discriminant analysis: accuracy"
+    ),
+    "mater ravdess av/weighted: accuracy mean of folds": "voice and action units, fused: accuracy",
+    "mater ravdess av person/weighted: accuracy mean of folds": (
+        "the same, calibrated per person: accuracy"
+    ),
     "mater/fused: accuracy": "face and voice, composed clips of unheard actors: accuracy",
     "mater/fused: expected calibration error before": "the same: calibration error, unscaled",
     "mater/fused: expected calibration error": "the same: expected calibration error",
