@@ -83,6 +83,7 @@ def run_of(script, monkeypatch, context="centred", **settings):
         settings=AnalysisSettings(context=context, **settings),
         front=SimpleNamespace(detector=None),
         calibration=None,
+        affect=None,
         windows_ahead=ahead,
         windows_behind=WINDOWS - 1 - ahead,
     )
