@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -102,6 +103,8 @@ def _write(
         "seen_subjects": [film.name for film in data.films],
         "data_sha256": {d: member.data_sha256 for d, member in members.items()},
     }
+    # It tells of each package that it would know more operators with.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Of the exporter's own parts, about each other.
         warnings.simplefilter("ignore")

@@ -86,7 +86,7 @@ def _gain(labels: Any, first: Any, second: Any) -> float:
 def _verdict(value: float, low: float, high: float, tests: Sequence[Test]) -> str:
     apart = low > 0 or high < 0
     shown = [test.p < SHOWN_BELOW for test in tests]
-    way = "higher" if value > 0 else "lower"
+    way = "higher" if value > 0 else "lower" if value < 0 else "equal"
     if apart and shown and all(shown):
         return f"{way}, and more than chance: the interval over films and the tests agree"
     if not apart and not any(shown):
