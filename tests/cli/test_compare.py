@@ -3,34 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import numpy as np
 import pytest
 from predictions_made import make_predictions
 
-from aver.cli import main
 from aver.evaluation.predictions import write_predictions
 
 pytest.importorskip("scipy")
-
-
-@pytest.fixture
-def aver(monkeypatch, capsys):
-    """Run a command; gives exit code, output and errors."""
-
-    def run(*words):
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["aver", *map(str, words)])
-        try:
-            main.run()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def store(folder, name, **changes):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 
 import numpy as np
 import pytest
 from predictions_made import make_predictions
 
-from aver.cli import main
 from aver.evaluation.metrics import accuracy
 from aver.evaluation.predictions import write_predictions
 
@@ -21,24 +19,6 @@ def files(tmp_path):
         made = make_predictions(seed=seed, system=name, recipe="tiny")
         write_predictions(made, tmp_path / f"{name}.parquet")
     return tmp_path
-
-
-@pytest.fixture
-def aver(monkeypatch, capsys):
-    """Run a command; gives exit code, output and errors."""
-
-    def run(*words):
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(sys, "argv", ["aver", *map(str, words)])
-        try:
-            main.run()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_the_table_has_every_figure(aver, files):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aver.errors import AverError
+from aver.cli.extras import needs_train
 
 
 def export(
@@ -32,14 +32,8 @@ def export(
     """Export a trained network to ONNX, checked against torch, with a card."""
     if out.suffix != ".onnx":
         raise typer.BadParameter(f"{str(out)!r} does not end in .onnx", param_hint="--out")
-    try:
+    with needs_train("exporting"):
         from aver.training.run_export import export_run
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("aver"):
-            raise
-        raise AverError(
-            f"exporting needs the package '{error.name}'", 'Run: pip install "aver[train]"'
-        ) from error
     done = export_run(run, out, predictions=predictions, tolerance=tolerance, int8=int8)
     typer.echo(f"{done.model}: differs from torch by {done.difference:.1e} on {done.clips} clips")
     typer.echo(f"{done.card}: its card")

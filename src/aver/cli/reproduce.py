@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from aver.cli.extras import needs_train
 from aver.cli.folders import make_folder
 from aver.errors import AverError, OutputError, RecipeError
 
@@ -50,7 +51,7 @@ def reproduce(
 
     What was run before is not run again: stop it when you like, and start it once more.
     """
-    try:
+    with needs_train("the bench"):
         from aver.training.bench_recipe import BenchRecipe
         from aver.training.recipe import load_recipe
 
@@ -63,12 +64,6 @@ def reproduce(
             )
         from aver.training.bench_run import Wanted
         from aver.training.bench_run import reproduce as run
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("aver"):
-            raise
-        raise AverError(
-            f"the bench needs the package '{error.name}'", 'Run: pip install "aver[train]"'
-        ) from error
     if not data.is_dir():
         raise AverError("is not a folder", "Give the folder of the corpora", subject=data)
     for folder in (out, results):

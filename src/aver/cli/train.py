@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from aver.cli.extras import needs_train
 from aver.cli.folders import make_folder
 from aver.errors import AverError
 
@@ -22,16 +23,10 @@ def train(
     ] = Path("runs"),
 ) -> None:
     """Train what a recipe describes; run again after a stop, it goes on where it was."""
-    try:
+    with needs_train("training"):
         from aver.training.recipe import load_recipe
 
         settings, run_task = load_recipe(recipe)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("aver"):
-            raise
-        raise AverError(
-            f"training needs the package '{error.name}'", 'Run: pip install "aver[train]"'
-        ) from error
     if not data.is_dir():
         raise AverError("is not a folder", "Give the folder of the corpora", subject=data)
     make_folder(out)
