@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -16,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from aver.errors import AverError, OutputError, TrainingError
+from aver.errors import AverError, TrainingError
 from aver.evaluation.predictions import Predictions, concatenate
 from aver.evaluation.results import versions
 from aver.models.sequences import SequenceModel
+from aver.report.files import write_files
 from aver.training.films_data import LEVELS, FilmSet
 from aver.training.films_network import Fitted, build, logistic_regression, majority, train
 from aver.training.films_recipe import FilmsRecipe, FilmSystem, Validation
@@ -212,7 +212,7 @@ class Runner:
             }
             if system.mask and fitted.network is not None:
                 save_file(fitted.network.state_dict(), self._weights(path))
-            _write(path, found)
+            write_files([(path, lambda stream: np.savez(stream, **found))])
         self.step(what)
         return found
 
@@ -321,16 +321,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         path.unlink(missing_ok=True)  # half a file: done again
         return None
-
-
-def _write(path: Path, found: dict[str, Any]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as stream:
-            np.savez(stream, **found)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        problem = f"cannot be written ({error.strerror or error})"
-        raise OutputError(path, problem, "Check the folder and the disk") from error
