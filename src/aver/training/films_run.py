@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from aver.errors import AverError, TrainingError
 from aver.evaluation.predictions import Predictions, concatenate
 from aver.evaluation.results import versions
 from aver.models.sequences import SequenceModel
-from aver.report.files import write_files
+from aver.report.files import Writer, write_files
 from aver.training.films_data import LEVELS, FilmSet
 from aver.training.films_network import Fitted, build, logistic_regression, majority, train
 from aver.training.films_recipe import FilmsRecipe, FilmSystem, Validation
@@ -210,9 +210,12 @@ class Runner:
                 "seconds": np.float64(fitted.seconds),
                 "scores": fitted.scores,
             }
+            files: list[tuple[Path, Writer]] = []
             if system.mask and fitted.network is not None:
-                save_file(fitted.network.state_dict(), self._weights(path))
-            write_files([(path, lambda stream: np.savez(stream, **found))])
+                files.append((self._weights(path), _weights_of(fitted.network)))
+            # Weights and scores together: scores alone would pass as a training that is done.
+            files.append((path, lambda stream: np.savez(stream, **found)))
+            write_files(files)
         self.step(what)
         return found
 
@@ -310,6 +313,15 @@ class Runner:
             recipe=self.recipe.name,
             data_sha256=self.data.data_sha256,
         )
+
+
+def _weights_of(network: SequenceModel) -> Writer:
+    weights = save(network.state_dict())
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(weights)
+
+    return write
 
 
 def _read(path: Path) -> dict[str, Any] | None:
