@@ -218,11 +218,14 @@ def test_one_film_cannot_be_left_out(tmp_path):
         run_films(recipe(), tmp_path, tmp_path / "out")
 
 
+OTHER_READING = ["aas_descriptors", "asmt_descriptors"]
+
+
 @pytest.mark.parametrize("name", ["asmt_table2", "forrest_gump", "pseudo_films"])
 def test_recipes_hold_the_models_of_table_2(name):
     found, _ = load_recipe(ROOT / "recipes" / f"{name}.toml")
     networks = [s.name for s in found.systems if s.is_network]
-    assert networks == ["lstm", "aan", "tfm", "asm", "aas", "sa", "asm_sa", "asmt"]
+    assert networks == ["lstm", "aan", "tfm", "asm", "aas", "sa", "asm_sa", "asmt", *OTHER_READING]
     assert found.validations == ("clean", "paper")
     assert (found.time, found.training.batch, found.training.optimiser) == (6, 256, "adam")
 
