@@ -28,22 +28,36 @@ def hertz_to_mel(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1127.0 * np.log1p(frequency / 700.0))
 
 
-@lru_cache(maxsize=1)
-def mel_matrix() -> NDArray[np.float64]:
-    """Return the (257, 64) weights from FFT magnitudes to mel bands.
+@lru_cache(maxsize=8)
+def mel_triangles(
+    fft: int, bands: int, lowest: float, highest: float, rate: int = SAMPLE_RATE
+) -> NDArray[np.float64]:
+    """Return the (fft // 2 + 1, bands) weights from the bins of an FFT to mel bands.
 
-    The triangles are straight on the mel scale (not in hertz) with unit height, and the constant
-    bin carries no weight, as in VGGish's own front end.
+    The triangles are straight on the HTK mel scale (not in hertz) with unit height, and the
+    constant bin carries no weight, as in VGGish's own front end.
+
+    Args:
+        fft: samples of the transform.
+        bands: number of bands.
+        lowest: hertz where the first begins.
+        highest: hertz where the last ends.
+        rate: samples a second.
     """
-    bins = hertz_to_mel(np.linspace(0.0, SAMPLE_RATE / 2, FFT_SAMPLES // 2 + 1))
-    ends = hertz_to_mel(np.array([LOWEST_HZ, HIGHEST_HZ]))
-    edges = np.linspace(ends[0], ends[1], BANDS + 2)
+    bins = hertz_to_mel(np.linspace(0.0, rate / 2, fft // 2 + 1))
+    ends = hertz_to_mel(np.array([lowest, highest]))
+    edges = np.linspace(ends[0], ends[1], bands + 2)
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins[:, None] - lower) / (centre - lower)
     falling = (upper - bins[:, None]) / (upper - centre)
     weights = np.maximum(0.0, np.minimum(rising, falling))
     weights[0] = 0.0
     return np.asarray(weights)
+
+
+def mel_matrix() -> NDArray[np.float64]:
+    """Return VGGish's (257, 64) weights from FFT magnitudes to mel bands."""
+    return mel_triangles(FFT_SAMPLES, BANDS, LOWEST_HZ, HIGHEST_HZ)
 
 
 @lru_cache(maxsize=1)
