@@ -12,6 +12,7 @@ import hashlib
 import mmap
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,19 +60,24 @@ def write_shard(folder: Path, entries: list[Entry], metadata: dict[str, str]) ->
     return write_atomically(folder, sink.getvalue().to_pybytes())
 
 
-def write_atomically(folder: Path, content: bytes, name: str = "") -> Path:
+def write_atomically(folder: Path, content: bytes | Iterable[bytes], name: str = "") -> Path:
     """Write *content* beside, flush it to the disk, rename; without *name*, named by its hash.
+
+    Content too large for memory may come in pieces, under a *name*.
 
     Raises:
         OutputError: if it cannot be written; nothing of it stays.
     """
-    path = folder / (name or f"{_digest(content)}{SUFFIX}")
+    if isinstance(content, bytes):
+        name = name or f"{_digest(content)}{SUFFIX}"
+        content = [content]
+    path = folder / name
     part = folder / f".{secrets.token_hex(8)}{PART}"
     try:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with part.open("wb") as file:
-                file.write(content)
+                file.writelines(content)
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
