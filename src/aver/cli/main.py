@@ -17,6 +17,7 @@ from aver.cli import (
     explain,
     export,
     extract,
+    live,
     models,
     reproduce,
     saliency,
@@ -56,6 +57,7 @@ def main(
 
 app.command("analyze")(analyze.analyze)
 app.command("explain")(explain.explain)
+app.command("live")(live.live)
 app.command("extract")(extract.extract)
 app.command("saliency")(saliency.saliency)
 app.command("split")(split.split)

@@ -259,10 +259,8 @@ class Run:
         weak: bool,
     ) -> Segment:
         values = tuple(float(v) for v in scores)
-        second, first = sorted(values)[-2:]
-        s = self.settings
-        flat = first < s.weak_score or first - second < s.weak_margin
-        return Segment(start, end, person, modality, values, bool(weak or flat))
+        weak = bool(weak or self.settings.is_flat(values))
+        return Segment(start, end, person, modality, values, weak)
 
     def _numbers(self) -> dict[int, int]:
         """New numbers 1, 2, ... of the people who were there long enough, by first appearance."""

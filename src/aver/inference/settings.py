@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -86,6 +87,11 @@ class AnalysisSettings:
             raise SettingError("calibration", f"is {self.calibration!r}", known)
         if not 0 <= self.calibration_prior_windows < float("inf"):
             raise SettingError("calibration_prior_windows", "is not 0 or more", "Use about 20")
+
+    def is_flat(self, scores: Sequence[float]) -> bool:
+        """Whether nothing leads clearly, by ``weak_score`` and ``weak_margin``."""
+        second, first = sorted(scores)[-2:]
+        return first < self.weak_score or first - second < self.weak_margin
 
 
 WINDOW_SECONDS = 0.5
