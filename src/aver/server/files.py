@@ -1,0 +1,175 @@
+"""What of a job is on the disk, under fixed names only; nothing that a client says is a path.
+
+``DATA/jobs/<id>/recording``, ``DATA/jobs/<id>/timeline.json``; what is being erased passes through
+``DATA/trash``, what is being analysed through ``DATA/work/<worker>``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from aver.errors import OutputError
+from aver.report.files import write_files
+from aver.server.jobs import is_id
+from aver.server.store_errors import NoSuchJobError, StoreMismatchError
+
+RECORDING = "recording"
+TIMELINE = "timeline.json"
+_MARK = "store-id"
+
+
+class JobFiles:
+    """The data folder.
+
+    Args:
+        data: the folder; :meth:`prepare` makes it.
+    """
+
+    def __init__(self, data: str | Path):
+        self.data = Path(data).absolute()
+        self.jobs = self.data / "jobs"
+        self.trash = self.data / "trash"
+        self.work = self.data / "work"
+
+    def prepare(self, store_id: str) -> None:
+        """Make the folders, readable by their owner alone, and tie them to their database.
+
+        Args:
+            store_id: of the database. Folders that no job of the database knows are erased, so
+                the recordings of another database must not be taken for such.
+
+        Raises:
+            OutputError: if they cannot be made.
+            StoreMismatchError: if the folder was used with another database.
+        """
+        with _explained(self.data):
+            self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self.jobs, self.trash, self.work):
+                folder.mkdir(exist_ok=True, mode=0o700)
+                if not stat.S_ISDIR(folder.lstat().st_mode):
+                    raise NotADirectoryError(errno.ENOTDIR, "is a link")
+        mark = self.data / _MARK
+        if not mark.exists():
+            write_files([(mark, lambda out: _put(out, store_id))])
+        elif mark.read_text(encoding="ascii", errors="replace").strip() != store_id:
+            raise StoreMismatchError(
+                "this data folder was used with another database",
+                "Use that database, or another data folder; to give up what the folder holds, "
+                f"delete its file {_MARK}",
+                subject=self.data,
+            )
+
+    def folder(self, job_id: str) -> Path:
+        """Folder of a job, whether it is there or not.
+
+        Raises:
+            NoSuchJobError: if that cannot be the id of a job.
+        """
+        if not is_id(job_id):
+            raise NoSuchJobError(job_id)
+        return self.jobs / job_id
+
+    def make(self, job_id: str) -> Path:
+        """Make the folder of a new job.
+
+        Raises:
+            OutputError: if it cannot be made.
+        """
+        folder = self.folder(job_id)
+        with _explained(folder):
+            folder.mkdir(mode=0o700)
+        return folder
+
+    def recording(self, job_id: str) -> Path:
+        """File of the recording as it was uploaded."""
+        return self.folder(job_id) / RECORDING
+
+    def timeline(self, job_id: str) -> Path:
+        """File of the result; it is there, and complete, exactly while the job is ``done``."""
+        return self.folder(job_id) / TIMELINE
+
+    def erase(self, job_id: str) -> None:
+        """Delete everything of a job from the disk; nothing to delete is no error.
+
+        The folder is moved away first, so that nobody finds half of it. Links in it are not
+        followed.
+
+        Raises:
+            OutputError: if it cannot be deleted now; :meth:`empty_trash` tries again.
+        """
+        gone = self.trash / f"{job_id}.{secrets.token_hex(4)}"
+        folder = self.folder(job_id)
+        with _explained(folder):
+            try:
+                folder.rename(gone)
+            except FileNotFoundError:
+                return
+            shutil.rmtree(gone)
+
+    def erase_recording(self, job_id: str) -> None:
+        """Delete a job's recording alone.
+
+        Raises:
+            OutputError: if it cannot be deleted.
+        """
+        with _explained(self.recording(job_id)):
+            self.recording(job_id).unlink(missing_ok=True)
+
+    def empty_trash(self) -> int:
+        """Delete what an interrupted :meth:`erase` left; how much is left still."""
+        left = 0
+        for entry in _entries(self.trash):
+            try:
+                remove(entry)
+            except OSError:
+                left += 1
+        return left
+
+    def folders(self) -> Iterator[tuple[str, float]]:
+        """Ids that have a folder, and when it was changed last (seconds since 1970)."""
+        for entry in _entries(self.jobs):
+            if is_id(entry.name):
+                with suppress(OSError):
+                    yield entry.name, entry.lstat().st_mtime
+
+    def free_bytes(self) -> int:
+        """Bytes that are free on the disk of the data folder."""
+        with suppress(OSError):
+            return shutil.disk_usage(self.data).free
+        return 0
+
+
+def remove(entry: Path) -> None:
+    """Delete a file or a folder with all it holds; links are deleted, not followed."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink(missing_ok=True)
+
+
+def _put(out: BinaryIO, text: str) -> None:
+    out.write(f"{text}\n".encode())
+
+
+def _entries(folder: Path) -> list[Path]:
+    with suppress(OSError):
+        return sorted(folder.iterdir())
+    return []
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else error.strerror or os.strerror(error.errno or 0)
+        raise OutputError(path, f"cannot be changed ({reason})", "Check the data folder") from error
