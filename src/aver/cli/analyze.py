@@ -38,6 +38,9 @@ def analyze(
     ] = 10.0,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Listen only.")] = False,
     no_sound: Annotated[bool, typer.Option("--no-sound", help="Look only.")] = False,
+    no_events: Annotated[
+        bool, typer.Option("--no-events", help="Do not listen for human sounds beside the people.")
+    ] = False,
     skip_done: Annotated[
         bool, typer.Option("--skip-done", help="Skip inputs whose result files are there already.")
     ] = False,
@@ -45,6 +48,7 @@ def analyze(
     fusion_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "mater",
     face_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "face_expression",
     voice_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "voice_expression",
+    event_network: Annotated[str, typer.Option(help="Name or .onnx file.")] = "sound_events",
     calibrate: Annotated[
         list[Path] | None,
         typer.Option(
@@ -96,10 +100,12 @@ def analyze(
             frames_per_second=frames_per_second,
             picture=not no_picture,
             sound=not no_sound,
+            events=not no_events,
             threads=threads,
             fusion_network=fusion_network,
             face_network=face_network,
             voice_network=voice_network,
+            event_network=event_network,
             calibrate=tuple(calibrate or ()),
             calibration=calibration,
             affect=affect or "",

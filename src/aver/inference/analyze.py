@@ -15,10 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aver import pretrained
 from aver.errors import MediaError
+from aver.features.sound_event_detector import SoundEventDetector
 from aver.inference.affect import AffectNetwork
 from aver.inference.calibrate import NOBODY, Calibration, learn
 from aver.inference.calibrate import Progress as ClipProgress
+from aver.inference.events import EventLane, detector_facts
 from aver.inference.facts import media_facts, model_facts, remarks
 from aver.inference.front import FrontEnd, Reading
 from aver.inference.networks import Floats, FusionNetwork, locate
@@ -52,6 +55,9 @@ class Analyzer:
         self.fusion = FusionNetwork(locate(s.fusion_network), s.threads)
         self.affect = AffectNetwork(s.affect, s.threads) if s.affect else None
         self.front = FrontEnd(s)
+        self.event_detector: SoundEventDetector | None = None
+        if s.events and s.sound and _is_there(s.event_network):
+            self.event_detector = SoundEventDetector(locate(s.event_network), s.threads)
         self.calibration: Calibration | None = learn(self.front, progress=calibrating)
         ahead = self.fusion.windows // 2 if s.context == "centred" else 0
         self.windows_ahead = ahead
@@ -82,6 +88,7 @@ class Run:
         self.settings = analyzer.settings
         self.reading = Reading(analyzer.front, path)
         self._progress = progress
+        self._lane: EventLane | None = None
 
     def __iter__(self) -> Iterator[Segment]:
         for plain, calibrated in self._windows():
@@ -91,6 +98,8 @@ class Run:
         """Run to the end and sum up."""
         plain: list[Segment] = []
         calibrated: list[Segment] = []
+        if self.analyzer.event_detector is not None:
+            self._lane = EventLane(self.analyzer.event_detector)
         for some, others in self._windows():
             plain += some
             calibrated += others
@@ -107,11 +116,14 @@ class Run:
             number = None if whose is None else numbers.get(whose)
             model["calibration"] = calibration.facts(number, whose != NOBODY)
         levels = self._levels(warnings, model)
+        if self.analyzer.event_detector is not None:
+            model["events"] = detector_facts(settings.event_network, self.analyzer.event_detector)
         return Timeline(
             media=media_facts(reading),
             labels=self.analyzer.fusion.labels,
             people=[reading.people[old].as_person(new) for old, new in numbers.items()],
             segments=order_segments(kept),
+            events=[] if self._lane is None else self._lane.finish(),
             warnings=warnings,
             model=model,
             affect=levels,
@@ -138,6 +150,8 @@ class Run:
         last = -1
         for window in self.reading.windows():
             self.reading.take(window)
+            if self._lane is not None:
+                self._lane.take(window)
             last = window.index
             if last - ahead >= 0:
                 yield self._score(last - ahead)
@@ -272,6 +286,11 @@ class Run:
         )
         kept = [old for old, memory in ordered if memory.seconds_seen >= least]
         return {old: new for new, old in enumerate(kept, start=1)}
+
+
+def _is_there(name: str) -> bool:
+    # For as long as the detector does not ship.
+    return name.endswith(".onnx") or name in pretrained.CATALOGUE
 
 
 def _chosen(

@@ -41,6 +41,8 @@ class AnalysisSettings:
         calibration: what is taken out: ``mean`` or ``mean_and_spread``.
         calibration_prior_windows: windows that the training population counts for against the
             person's own (chosen on RAVDESS voices, see ``results/person_calibration.csv``).
+        events: hear human sounds (speech, laughter, ...) beside the people: the timeline's events.
+        event_network: name or path of the sound event detector.
         affect: an ONNX file of the user's own that gives levels of arousal and valence of the sound
             (see :mod:`aver.inference.affect`); empty for none.
     """
@@ -65,6 +67,8 @@ class AnalysisSettings:
     calibrate: tuple[str | Path, ...] = ()
     calibration: Literal["mean", "mean_and_spread"] = "mean"
     calibration_prior_windows: float = 20.0
+    events: bool = True
+    event_network: str = "sound_events"
     affect: str | Path = ""
 
     def __post_init__(self) -> None:
