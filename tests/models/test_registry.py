@@ -33,7 +33,7 @@ CLASSES = 4
 def small(name, dimensions=None, windows=None, **changes):
     known = find_model(name).Settings.model_fields
     chosen = {k: v for k, v in SMALL.items() if k in known} | changes
-    if name == "lstm":
+    if "hidden" in known and not isinstance(known["hidden"].default, tuple):
         chosen["hidden"] = 6
     torch.manual_seed(0)
     return make_model(name, chosen, dimensions or DIMENSIONS, windows or WINDOWS, CLASSES).eval()

@@ -61,12 +61,16 @@ _HOMES: dict[str, str] = {
     "lstm": "aver.models.lstm",
     "mater": "aver.models.mater_streams",
     "mean_pool": "aver.models.mean_pool",
+    "scma_clip": "aver.models.sequence_clips",
+    "thao_dnn_clip": "aver.models.sequence_clips",
+    "thao_lstm_clip": "aver.models.sequence_clips",
 }
 
 # Those that label every window of a sequence, each segment of a film, instead of a whole clip.
 _SEQUENCE_HOMES: dict[str, str] = {
     "asmt": "aver.models.asmt",
     "attendaffectnet": "aver.models.attendaffectnet",
+    "scma": "aver.models.scma",
     "sivaprasad_lstm": "aver.models.movie_baselines",
     "thao_dnn": "aver.models.movie_baselines",
     "thao_lstm": "aver.models.movie_baselines",
