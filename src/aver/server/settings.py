@@ -34,6 +34,8 @@ class ServerSettings(BaseModel):
         port: TCP port to listen on.
         api_key: key that every request must carry; none is needed on loopback.
         allow_open: listen elsewhere than on loopback without a key.
+        host_names: names that the server answers to besides ``host`` and this machine's own; needed
+            behind a proxy, ``*`` for any.
         allow_origins: origins that browsers may call from (CORS); none by default.
         workers: worker processes, each analysing one recording at a time; 0 for none here.
         threads: threads of each network.
@@ -82,6 +84,7 @@ class ServerSettings(BaseModel):
     port: int = Field(8000, ge=0, le=65535)
     api_key: SecretStr | None = None
     allow_open: bool = False
+    host_names: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
 
     workers: int = Field(1, ge=0, le=256)
@@ -189,7 +192,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _spelled(name: str, value: str) -> Any:
     """What the environment's words mean: lists are parted by commas, ``none`` is None."""
-    if name == f"{ENVIRONMENT_PREFIX}ALLOW_ORIGINS":
+    if name in (f"{ENVIRONMENT_PREFIX}ALLOW_ORIGINS", f"{ENVIRONMENT_PREFIX}HOST_NAMES"):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return None if value.strip().lower() == "none" else value
 
