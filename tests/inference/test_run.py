@@ -84,6 +84,7 @@ def run_of(script, monkeypatch, context="centred", **settings):
         front=SimpleNamespace(detector=None),
         calibration=None,
         affect=None,
+        event_detector=None,
         windows_ahead=ahead,
         windows_behind=WINDOWS - 1 - ahead,
     )

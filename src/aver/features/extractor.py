@@ -213,6 +213,7 @@ _HOMES: dict[str, str] = {
     "compare_2016": "aver.features.opensmile",
     "is10": "aver.features.opensmile",
     "emobase2010": "aver.features.opensmile",
+    "sound_semantics": "aver.features.sound_semantics",
     "auditory_saliency": "aver.features.auditory_saliency",
     "clip_table": "aver.features.table",
     "frame_table": "aver.features.table",

@@ -98,7 +98,7 @@ class Run:
         """Run to the end and sum up."""
         plain: list[Segment] = []
         calibrated: list[Segment] = []
-        if self.analyzer.event_detector is not None:
+        if self.analyzer.event_detector is not None and self.reading.info.has_audio:
             self._lane = EventLane(self.analyzer.event_detector)
         for some, others in self._windows():
             plain += some

@@ -38,12 +38,14 @@ class EventLane:
         self._seconds = 0.0
 
     def take(self, window: Window) -> None:
-        """Listen to the next window; one without sound counts as silence only within a sound."""
-        if window.samples is None:
-            return
+        """Listen to the next window; one without sound (it starts late, has a gap) is silence."""
         self._seconds = window.end
-        # The last window's samples go on after the recording's end, as silence.
-        samples = window.samples[: max(1, round((window.end - window.start) * SAMPLE_RATE))]
+        # The last window's samples go on after the recording's end.
+        length = max(1, round((window.end - window.start) * SAMPLE_RATE))
+        samples = np.zeros(length, np.float32)
+        if window.samples is not None:
+            heard = window.samples[:length]
+            samples[: len(heard)] = heard
         self._loud.push(samples)
         for found in self._stream.push(samples):
             self._hear(found[SCORES])
