@@ -108,6 +108,7 @@ class LiveSession:
         self._owner: int | None = None
         self._began: float | None = None
         self._seen_at = 0.0
+        self._newest = -np.inf
 
     @property
     def context_seconds(self) -> float:
@@ -119,6 +120,11 @@ class LiveSession:
         if self._tracker is None:
             return []
         self._begin(frame.time)
+        if frame.time < self._newest:  # another clock: what was before belongs to another time
+            self._sights.clear()
+            self._heard.clear()
+            self._began = frame.time
+        self._newest = frame.time
         found = self._tracker.update(frame)
         self._forget(frame.time)
         if not found:
@@ -200,9 +206,7 @@ class LiveSession:
         oldest = now - self.context_seconds
         for person in list(self._sights):
             sights = self._sights[person]
-            while sights and (
-                sights[0].observation.time <= oldest or sights[0].observation.time > now
-            ):
+            while sights and sights[0].observation.time <= oldest:
                 sights.popleft()
             if not sights:
                 del self._sights[person]
