@@ -64,14 +64,14 @@ def extract(
     from aver.features.store import FeatureStore
 
     errors = Console(stderr=True)
-    measure = make_extractor(extractor, **_pairs(settings, "--set"))
-    features = FeatureStore(store, warn=lambda line: _say(errors, line))
-    manifest = _read(source, root, _pairs(options, "--option"))
+    measure = make_extractor(extractor, **pairs_of(settings, "--set"))
+    features = FeatureStore(store, warn=lambda line: say(errors, line))
+    manifest = _read(source, root, pairs_of(options, "--option"))
     try:
         with _progress(errors, extractor, quiet) as progress:
             done = features.extract(manifest, measure, jobs=jobs, progress=progress)
     except KeyboardInterrupt:
-        _say(errors, "stopped; what was measured is kept. Run it again, and it goes on from there.")
+        say(errors, "stopped; what was measured is kept. Run it again, and it goes on from there.")
         raise typer.Exit(130) from None
     typer.echo(
         f"{extractor}: {done.extracted} extracted, {done.present} already there, "
@@ -100,7 +100,8 @@ def _read(source: str, root: Path | None, options: dict[str, Any]) -> pd.DataFra
     return load_corpus(source, root, **options)
 
 
-def _pairs(given: list[str] | None, option: str) -> dict[str, Any]:
+def pairs_of(given: list[str] | None, option: str) -> dict[str, Any]:
+    """Settings typed as KEY=VALUE."""
     pairs: dict[str, Any] = {}
     for entry in given or []:
         key, sign, value = entry.partition("=")
@@ -114,7 +115,8 @@ def _pairs(given: list[str] | None, option: str) -> dict[str, Any]:
     return pairs
 
 
-def _say(console: Console, line: str) -> None:
+def say(console: Console, line: str) -> None:
+    """Print one line about an input to *console*."""
     console.print(f"aver: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -17,6 +17,7 @@ from aver.cli import (
     explain,
     export,
     extract,
+    frames,
     live,
     models,
     reproduce,
@@ -59,6 +60,7 @@ app.command("analyze")(analyze.analyze)
 app.command("explain")(explain.explain)
 app.command("live")(live.live)
 app.command("extract")(extract.extract)
+app.command("frames")(frames.frames)
 app.command("saliency")(saliency.saliency)
 app.command("split")(split.split)
 app.command("train")(train.train)

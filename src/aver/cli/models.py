@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -107,12 +107,21 @@ def convert(
     to: Annotated[
         Path | None, typer.Option("--to", help="Folder to put it in; the user's cache if absent.")
     ] = None,
+    first_layer: Annotated[
+        str,
+        typer.Option(
+            "--first-layer",
+            help="Of a network on stacks of flow: averaged over the colours, copied (averaged, "
+            "but not scaled), or random.",
+        ),
+    ] = "averaged",
 ) -> None:
     """Make a network's ONNX file from its makers' weights, without running code in them."""
     from importlib.util import find_spec
 
     if find_spec("torch") is None or find_spec("onnx") is None:
         raise ModelError(network, "can be converted only with torch", "Install aver[train]")
+    from aver.models.resnet101 import FirstLayer
     from aver.training.convert import CONVERSIONS
     from aver.training.convert import convert as make_file
     from aver.training.weight_files import write_safetensors
@@ -125,4 +134,10 @@ def convert(
             f"{network!r} is not made from weights; "
             f"those that are: {', '.join(CONVERSIONS)}, and safetensors"
         )
-    typer.echo(f"{network}: {make_file(network, weights, to)}")
+    if first_layer not in get_args(FirstLayer):
+        raise typer.BadParameter(
+            f"{first_layer!r} is none of {', '.join(get_args(FirstLayer))}",
+            param_hint="--first-layer",
+        )
+    made = make_file(network, weights, to, first_layer=cast("FirstLayer", first_layer))
+    typer.echo(f"{network}: {made}")

@@ -214,6 +214,8 @@ _HOMES: dict[str, str] = {
     "is10": "aver.features.opensmile",
     "emobase2010": "aver.features.opensmile",
     "sound_semantics": "aver.features.sound_semantics",
+    "emobase2010_frames": "aver.features.frame_sound",
+    "flow_resnet101": "aver.features.flow_resnet101",
     "auditory_saliency": "aver.features.auditory_saliency",
     "clip_table": "aver.features.table",
     "frame_table": "aver.features.table",

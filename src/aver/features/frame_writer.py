@@ -160,6 +160,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is none, or it is damaged."""
     with suppress(OSError, ValueError):
         found = json.loads(path.read_text("utf-8"))
         return found if isinstance(found, dict) else None

@@ -105,7 +105,7 @@ class OpticalFlow(Extractor):
             max_side=max(640, 2 * s.size),
             windows=s.windows if s.output == "statistics" else 0,
         )
-        with _one_thread():
+        with one_flow_thread():
             found = (self._statistics if s.output == "statistics" else self._stacks)(reading)
         if found is None:
             raise MediaError(
@@ -120,21 +120,11 @@ class OpticalFlow(Extractor):
         for window in reading:
             fields: list[Motion] = []
             for image, time in zip(window.images, window.times, strict=True):
-                grey = self._prepare(image)
+                grey = grey_square(image, self.settings.size, self.settings.fit)
                 if before is not None:
                     fields.append((before[0], time, flow(before[1], grey)))
                 before = time, grey
             yield window, fields
-
-    def _prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        import cv2
-
-        size = self.settings.size
-        if self.settings.fit == "stretch":
-            square = resize(image, size, size)
-        else:
-            square = middle(shorter_side_to(image, size), size)
-        return np.asarray(cv2.cvtColor(np.ascontiguousarray(square), cv2.COLOR_RGB2GRAY), np.uint8)
 
     def _statistics(self, reading: Iterator[Pictures]) -> Features | None:
         rows, times, present = [], [], []
@@ -173,6 +163,17 @@ class OpticalFlow(Extractor):
             np.array(times[:kept], np.float32),
             np.ones(len(rows[:kept]), np.bool_),
         )
+
+
+def grey_square(image: NDArray[np.uint8], side: int, fit: str) -> NDArray[np.uint8]:
+    """(h, w, 3) RGB to (side, side) grey; *fit* as of :class:`OpticalFlowSettings`."""
+    import cv2
+
+    if fit == "stretch":
+        square = resize(image, side, side)
+    else:
+        square = middle(shorter_side_to(image, side), side)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(square), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def make_flow(algorithm: str) -> Flow:
@@ -229,7 +230,7 @@ def to_integers(field: Floats, bound: float) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_flow_thread() -> Iterator[None]:
     """OpenCV's DIS gives other numbers with another number of threads."""
     import cv2
 

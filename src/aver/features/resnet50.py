@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from aver.errors import SettingError
 from aver.features.clip_windows import Pictures, read_clip_pictures
 from aver.features.extractor import Clip, Extractor, Features, register_extractor
 from aver.features.faces_of_clip import FaceReader, FaceSettings
+from aver.features.frame_pictures import Shown, repeated, shown_pictures
+from aver.features.frame_rows import Warn
 from aver.features.onnx_network import OnnxNetwork
 from aver.features.pictures import middle, normalise, resize, shorter_side_to
 
@@ -106,14 +110,37 @@ class ResNet50Extractor(Extractor):
         span = (window.start, window.end)
         if not window.frames:
             return [(np.zeros(WIDTH, np.float32), span, False)]
-        images = np.stack([middle(shorter_side_to(i, SHORTER_SIDE), SIDE) for i in window.images])
-        features = self._network(_planes(images))
+        features = self._of_pictures(window.images)
         if self.settings.per == "window":
             return [(_mean(features), span, True)]
         return [
             (row, (time, window.end), True)
             for row, time in zip(features, window.times, strict=True)
         ]
+
+    def frame_rows(self, file: Path, first: int, warn: Warn) -> Iterator[Floats]:
+        """Rows (n, 2048) of the frames of *file* from *first* on; of the picture, each by itself.
+
+        Raises:
+            SettingError: if the settings ask for faces, which come by window.
+            MediaError: if there is no picture.
+            ModelError: if the network is not here.
+        """
+        if self.settings.region == "face":
+            raise SettingError("region", "faces come by window, not by frame", "Take 'picture'")
+        self._network.load()
+        waiting: list[Shown] = []
+        for shown in shown_pictures(file, self.settings.max_side, warn, first):
+            waiting.append(shown)
+            if len(waiting) == self._network.batch:
+                yield repeated(self._of_pictures([s.image for s in waiting]), waiting)
+                waiting = []
+        if waiting:
+            yield repeated(self._of_pictures([s.image for s in waiting]), waiting)
+
+    def _of_pictures(self, images: Sequence[NDArray[np.uint8]]) -> Floats:
+        squares = [middle(shorter_side_to(i, SHORTER_SIDE), SIDE) for i in images]
+        return self._network(_planes(np.stack(squares)))
 
     def _of_faces(self, crops: NDArray[np.uint8]) -> Floats:
         return self._network(_planes(np.stack([resize(crop, SIDE, SIDE) for crop in crops])))

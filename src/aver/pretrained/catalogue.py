@@ -226,6 +226,14 @@ _ALL = (
         "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
     ),
     _converted(
+        "resnet101_flow",
+        "movement (ImageNet's weights, first layer averaged): ten fields of flow to 2048 features",
+        "torchvision, github.com/pytorch/vision, ResNet101_Weights.IMAGENET1K_V1",
+        "BSD-3-Clause",
+        "https://download.pytorch.org/models/resnet101-63fe2227.pth",
+        "63fe2227",
+    ),
+    _converted(
         "r2plus1d_18",
         "actions (Kinetics-400): sixteen pictures to 512 features",
         "torchvision, github.com/pytorch/vision, R2Plus1D_18_Weights.KINETICS400_V1",

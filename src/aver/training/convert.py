@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from aver.errors import ModelError
 from aver.models.r2plus1d import R2Plus1D18
 from aver.models.resnet50 import ResNet50
+from aver.models.resnet101 import CHANNELS, FirstLayer, ResNet101Flow, for_stacks
 from aver.models.vgg_m_face import VggMFace
 from aver.models.vggish import VGGish
 from aver.pretrained import CATALOGUE, user_folder
@@ -44,6 +45,8 @@ class Conversion:
         free_output: the axes of the output that follow from them, with names.
         output: name of the file's output.
         input: name of the file's input.
+        takes_stacks: whether its first layer takes stacks of flow where the published one takes
+            colours.
     """
 
     build: Callable[..., nn.Module]
@@ -52,6 +55,7 @@ class Conversion:
     input: str
     output: str
     last: str = ""
+    takes_stacks: bool = False
     free: Mapping[int, str] = field(default_factory=dict)
     free_output: Mapping[int, str] = field(default_factory=dict)
 
@@ -59,6 +63,15 @@ class Conversion:
 CONVERSIONS: Mapping[str, Conversion] = {
     "resnet50": Conversion(
         ResNet50, "features", (2, 3, 224, 224), "pictures", "features", "fc.bias"
+    ),
+    "resnet101_flow": Conversion(
+        ResNet101Flow,
+        "features",
+        (2, CHANNELS, 224, 224),
+        "stacks",
+        "features",
+        "fc.bias",
+        takes_stacks=True,
     ),
     "r2plus1d_18": Conversion(
         R2Plus1D18, "features", (2, 3, 16, 112, 112), "frames", "features", "fc.bias"
@@ -161,13 +174,21 @@ class Part(nn.Module):
         return getattr(self.net, self.method)(x)  # type: ignore[no-any-return]
 
 
-def convert(network: str, weights: Path, folder: Path | None = None) -> Path:
+def convert(
+    network: str,
+    weights: Path,
+    folder: Path | None = None,
+    *,
+    first_layer: FirstLayer = "averaged",
+) -> Path:
     """Write the ONNX file of *network* from published *weights*.
 
     Args:
         network: a name of :data:`CONVERSIONS`.
         weights: the file as its makers publish it.
         folder: where to put the file; the user's cache folder if None.
+        first_layer: how a network on stacks of flow comes to its first layer, where the weights
+            have one for colours; see :func:`aver.models.resnet101.first_layer`.
 
     Returns:
         The file; its metadata names the network, the weights' file and its SHA-256.
@@ -179,9 +200,12 @@ def convert(network: str, weights: Path, folder: Path | None = None) -> Path:
     if not weights.is_file():
         raise ModelError(weights, "does not exist", f"Get it from {CATALOGUE[network].url}")
     digest = check_hash(network, weights)
-    part = Part(build(network, read_weights(weights), weights), CONVERSIONS[network].method).eval()
+    given, facts = read_weights(weights), {"weights": weights.name, "weights_sha256": digest}
+    if CONVERSIONS[network].takes_stacks:
+        given, facts["first_layer"] = for_stacks(given, first_layer), first_layer
+    part = Part(build(network, given, weights), CONVERSIONS[network].method).eval()
     target = (user_folder() if folder is None else folder) / CATALOGUE[network].file
-    model = to_onnx(network, part, {"weights": weights.name, "weights_sha256": digest})
+    model = to_onnx(network, part, facts)
     with Beside(target) as beside:
         beside.write_bytes(model)
     return target
