@@ -63,7 +63,7 @@ def write_files(files: Sequence[tuple[Path, Writer]]) -> list[Path]:
                 folder.rmdir()
         raise
     for folder in {path.parent for path, _ in files}:
-        _flush_folder(folder)
+        flush_folder(folder)
     return [path for path, _ in files]
 
 
@@ -93,7 +93,7 @@ def _write_flushed(part: Path, writer: Writer) -> None:
         os.fsync(out.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the renames themselves durable, where the system can (Windows cannot)."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aver.errors import OutputError
-from aver.report.files import write_files
+from aver.report.files import flush_folder, write_files
 from aver.server.jobs import is_id
+from aver.server.names import RECORDING, TIMELINE
 from aver.server.store_errors import NoSuchJobError, StoreMismatchError
 
-RECORDING = "recording"
-TIMELINE = "timeline.json"
 _MARK = "store-id"
 
 
@@ -96,6 +95,16 @@ class JobFiles:
         """File of the result; it is there, and complete, exactly while the job is ``done``."""
         return self.folder(job_id) / TIMELINE
 
+    def publish(self, job_id: str, result: Path) -> None:
+        """Move a finished *result*, a file in :attr:`work`, to where everybody finds it.
+
+        Raises:
+            OSError: if the job's folder is gone, or the disk broken.
+        """
+        timeline = self.timeline(job_id)
+        result.replace(timeline)
+        flush_folder(timeline.parent)
+
     def erase(self, job_id: str) -> None:
         """Delete everything of a job from the disk; nothing to delete is no error.
 
@@ -139,6 +148,12 @@ class JobFiles:
             if is_id(entry.name):
                 with suppress(OSError):
                     yield entry.name, entry.lstat().st_mtime
+
+    def worker_folders(self) -> Iterator[tuple[Path, float]]:
+        """Folders of workers, of dead ones too, and when they were changed last."""
+        for entry in _entries(self.work):
+            with suppress(OSError):
+                yield entry, entry.lstat().st_mtime
 
     def free_bytes(self) -> int:
         """Bytes that are free on the disk of the data folder."""

@@ -152,6 +152,10 @@ class ServerSettings(BaseModel):
         """The database's URL, with the default filled in."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'aver.sqlite3'}"
 
+    def for_workers(self) -> str:
+        """The settings as JSON without what workers have no use for: key, address."""
+        return self.model_dump_json(exclude={"api_key", "host", "port", "allow_origins"})
+
 
 def load_settings(
     path: str | Path | None = None,

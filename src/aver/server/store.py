@@ -193,6 +193,7 @@ class Store(WorkStore):
         with self._write() as connection:
             if connection.execute(delete(t.jobs).where(t.jobs.c.id == job_id)).rowcount == 0:
                 raise NoSuchJobError(job_id)
+        self._forget_deleted()
 
     def rename_person(self, job_id: str, person: int, name: str) -> None:
         """Name somebody in the recording; an empty name takes the name away.

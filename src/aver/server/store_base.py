@@ -6,14 +6,19 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, insert, inspect, select, text, update
 
 from aver.server import store_tables as t
 from aver.server.jobs import Job, Problem, microseconds, moment_of
-from aver.server.store_errors import NoSuchJobError, StoreMismatchError, WrongStateError
+from aver.server.store_errors import (
+    NoSuchJobError,
+    StoreMismatchError,
+    StoreUnavailableError,
+    WrongStateError,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Row
@@ -78,6 +83,12 @@ class StoreBase:
                 subject="database",
             )
         return str(store_id)
+
+    def _forget_deleted(self) -> None:
+        """Empty SQLite's log, which holds what was deleted; if not now, another time does it."""
+        if self._engine.dialect.name == "sqlite":
+            with suppress(StoreUnavailableError), t.explained(), self._engine.connect() as one:
+                one.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def _now(self, after: float = 0.0) -> int:
         """Microseconds since 1970, *after* seconds from now."""
