@@ -14,6 +14,7 @@ from aver.cli import (
     compare,
     corpus,
     evaluate,
+    events,
     explain,
     export,
     extract,
@@ -69,6 +70,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(events.app, name="events")
 app.add_typer(models.app, name="models")
 
 

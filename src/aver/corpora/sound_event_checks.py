@@ -90,7 +90,7 @@ def of_recording(path: Path, raw: RawEvents, recording: str, settings: EventSett
         return raw.rows
     told = ", ".join(raw.recordings[:3]) + (", ..." if len(raw.recordings) > 3 else "")
     problem = f"tells the events of {told}, not of {PurePosixPath(recording).name}"
-    advice = "Bring its own events, or take these with any_recording if only the name differs"
+    advice = "Bring its own events; where only the name differs, set any_recording"
     raise CorpusError(path, problem, advice)
 
 
@@ -164,7 +164,7 @@ def apart(path: Path, rows: Sequence[Row], settings: EventSettings) -> list[Soun
         CorpusError: if some overlap and that is refused.
     """
     if settings.same_label == "keep":
-        return sorted(row.event for row in rows)
+        return sorted((row.event for row in rows), key=_order)
     last: dict[tuple[str, str], Row] = {}
     found: list[SoundEvent] = []
     wrong: list[tuple[str, str]] = []
@@ -185,7 +185,11 @@ def apart(path: Path, rows: Sequence[Row], settings: EventSettings) -> list[Soun
         last[key] = replace(before, event=replace(before.event, end=end))
     if settings.same_label == "refuse":
         _refuse(path, wrong)
-    return sorted([*found, *(row.event for row in last.values())])
+    return sorted([*found, *(row.event for row in last.values())], key=_order)
+
+
+def _order(event: SoundEvent) -> tuple[str, SoundEvent]:
+    return event.recording, event
 
 
 def _refuse(path: Path, wrong: Iterable[tuple[str, str]]) -> None:

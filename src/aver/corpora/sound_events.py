@@ -5,16 +5,17 @@ COGNIMUSE tells what is heard in its films, and when; so does whoever annotates 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from aver.corpora.sound_event import SoundEvent
 from aver.corpora.sound_event_checks import (
     EventSettings,
     apart,
     check_times,
+    fold,
     named,
     of_recording,
     within,
@@ -29,7 +30,7 @@ from aver.corpora.sound_event_files import (
 )
 from aver.corpora.table import nearest
 from aver.errors import CorpusError, OutputError
-from aver.report.files import write_files
+from aver.report.files import write_files, writer_of
 
 __all__ = [
     "COGNIMUSE_LABELS",
@@ -98,7 +99,7 @@ def read_events(
         settings: what is done with doubtful events.
 
     Returns:
-        The events in order of their times.
+        The events, recording by recording, in order of their times.
 
     Raises:
         CorpusError: if the file cannot be read or holds nothing; a time is missing, negative or
@@ -131,7 +132,11 @@ def read_event_file(
     rows = within(path, rows, duration, settings)
     if labels is not None:
         rows = named(path, rows, labels, settings)
-    return EventFile(tuple(apart(path, rows, settings)), tuple(raw.recordings))
+    events = tuple(apart(path, rows, settings))
+    if recording:
+        mine = [name for name in raw.recordings if fold(name) == fold(recording)]
+        return EventFile(events, tuple(mine))
+    return EventFile(events, tuple(raw.recordings))
 
 
 def _read(path: Path, settings: EventSettings) -> RawEvents:
@@ -200,8 +205,4 @@ def write_events(
 
 
 def _write(path: Path, text: str) -> Path:
-    def put(stream: BinaryIO) -> None:
-        stream.write(text.encode())
-
-    write: Callable[[BinaryIO], None] = put
-    return write_files([(path, write)])[0]
+    return write_files([(path, writer_of(text.encode()))])[0]

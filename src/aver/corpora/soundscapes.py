@@ -42,10 +42,10 @@ from aver.corpora.soundscapes_cast import (
     make_casts,
 )
 from aver.corpora.soundscapes_scene import Readers, make_scene, plan
-from aver.corpora.soundscapes_settings import SoundscapesSettings
+from aver.corpora.soundscapes_settings import SoundscapesSettings, settings_of
 from aver.corpora.soundscapes_sound import flac
 from aver.errors import CorpusError, OutputError
-from aver.report.files import write_files
+from aver.report.files import write_files, writer_of
 
 __all__ = [
     "LABELS",
@@ -56,6 +56,7 @@ __all__ = [
     "check_soundscapes",
     "make_soundscapes",
     "read_record",
+    "settings_of",
 ]
 
 RECORD: Final = "soundscapes.json"
@@ -144,7 +145,7 @@ def _make_some(
         sound, about = make_scene(settings, cast, wanted, random, readers)
         name = f"{number:05d}.flac"
         facts.append({"filename": name, **about})
-        files.append((out / split / name, _writer(flac(sound))))
+        files.append((out / split / name, writer_of(flac(sound))))
     write_files(files)
     return facts
 
@@ -170,7 +171,7 @@ def _finish(
     tables = [
         (
             out / f"{split}.tsv",
-            _writer(
+            writer_of(
                 events_tsv(
                     [
                         SoundEvent(e["onset"], e["offset"], e["label"], scape["filename"])
@@ -183,7 +184,7 @@ def _finish(
         )
         for split, some in scapes.items()
     ]
-    write_files([*tables, (out / RECORD, _writer(json.dumps(record).encode()))])
+    write_files([*tables, (out / RECORD, writer_of(json.dumps(record).encode()))])
     for note in sorted((out / _UNFINISHED).glob("*.json")):
         note.unlink()
     if (out / _UNFINISHED).is_dir():
@@ -248,11 +249,4 @@ def _kept(out: Path, note: Path, identity: str) -> list[dict[str, Any]] | None:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    write_files([(path, _writer(json.dumps(content).encode()))])
-
-
-def _writer(content: bytes) -> Callable[[BinaryIO], None]:
-    def write(stream: BinaryIO) -> None:
-        stream.write(content)
-
-    return write
+    write_files([(path, writer_of(json.dumps(content).encode()))])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from aver.corpora.registry import CorpusOptions
 from aver.corpora.soundscapes_cast import SPLITS, SURROUNDINGS, VOICES
+from aver.corpora.table import nearest
+from aver.errors import SettingError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -107,3 +111,35 @@ class SoundscapesSettings(CorpusOptions):
         if max(self.longest_seconds, *self.crowd_seconds) > self.seconds:
             raise ValueError("an event cannot be longer than the soundscape")
         return self
+
+
+def settings_of(values: Mapping[str, object]) -> SoundscapesSettings:
+    """Settings from names and values, the values as they are or as text of a command line.
+
+    Lists and tables are JSON (``[0, 10]``, ``{"test": 100}``); a table need not name all: the
+    others keep their defaults.
+
+    Raises:
+        SettingError: for an unknown setting, with the nearest, or a value it cannot have.
+    """
+    fields = SoundscapesSettings.model_fields
+    defaults = SoundscapesSettings().model_dump()
+    given: dict[str, object] = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise SettingError(name, "is not a setting of soundscapes", nearest(name, fields))
+        if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
+            try:
+                value = json.loads(value)
+            except ValueError as error:
+                problem = f"is not JSON ({error})"
+                raise SettingError(name, problem, 'Write [0, 10] or {"test": 100}') from None
+        both = isinstance(value, Mapping) and isinstance(defaults[name], dict)
+        given[name] = {**defaults[name], **value} if both else value  # type: ignore[dict-item]
+    try:
+        return SoundscapesSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = first["msg"].removeprefix("Value error, ").rstrip(".")
+        where = ".".join(str(part) for part in first["loc"][:1]) or "soundscapes"
+        raise SettingError(where, f"cannot be used: {problem}") from None

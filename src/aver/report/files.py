@@ -26,6 +26,15 @@ _RESERVED = {"con", "prn", "aux", "nul"} | {f"{n}{i}" for n in ("com", "lpt") fo
 """Names that Windows does not allow, with any extension."""
 
 
+def writer_of(content: bytes) -> Writer:
+    """A function that writes *content*, as :func:`write_files` takes it."""
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    return write
+
+
 def write_files(files: Sequence[tuple[Path, Writer]]) -> list[Path]:
     """Write all *files* or none of them.
 
