@@ -235,6 +235,9 @@ def test_rates_by_hand():
     assert rates[9] == pytest.approx(0.5 * (1 + math.cos(math.pi * 7 / 8)))
     constant = FitSettings(warm_up=0, schedule="constant")
     assert {learning_rate(constant, step, 10, 0.3) for step in range(10)} == {0.3}
+    # As Keras' optimisers with decay=0.5: 1 / (1 + 0.5 * step).
+    inverse = FitSettings(warm_up=0, schedule="inverse_time", rate_decay=0.5)
+    assert [learning_rate(inverse, step, 10, 1.0) for step in (0, 1, 2, 8)] == [1, 2 / 3, 0.5, 0.2]
 
 
 def test_plateau_waits_as_the_paper_does():

@@ -44,6 +44,8 @@ def learning_rate(settings: FitSettings, step: int, total: int, highest: float) 
     warm = warm_steps(settings, total)
     if step < warm:
         return highest * (step + 1) / warm
+    if settings.schedule == "inverse_time":
+        return highest / (1.0 + settings.rate_decay * (step - warm))
     if settings.schedule != "cosine":
         return highest
     return highest * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, total - warm)))

@@ -26,12 +26,14 @@ class FitSettings(Settings):
         optimiser: ``adam``, ``adamw`` (weight decay apart from the gradient) or ``sgd``.
         momentum: of ``sgd``; the others have their own (0.9 and 0.999).
         weight_decay: decay of the weights.
-        schedule: ``constant``, ``cosine`` (falls to zero at the last epoch) or ``plateau`` (times
+        schedule: ``constant``, ``cosine`` (falls to zero at the last epoch), ``plateau`` (times
             ``plateau_factor`` after ``plateau_patience`` epochs without a lower loss, of the
-            validation rows where there are any, else of the training rows).
+            validation rows where there are any, else of the training rows) or ``inverse_time``
+            (divided by ``1 + rate_decay * step``, what Keras calls an optimiser's decay).
         warm_up: share of all steps over which the rate rises to ``learning_rate``.
         plateau_patience: see ``schedule``; 20 is the paper's.
         plateau_factor: see ``schedule``; the paper gives none.
+        rate_decay: see ``schedule``.
         patience: stop after so many epochs without a lower validation loss, 0 to run them all;
             needs validation rows.
         class_weights: ``balanced`` weighs a class by the inverse of its share of the rows.
@@ -57,10 +59,11 @@ class FitSettings(Settings):
     optimiser: Literal["adam", "adamw", "sgd"] = "adamw"
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
-    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    schedule: Literal["constant", "cosine", "plateau", "inverse_time"] = "cosine"
     warm_up: float = Field(0.1, ge=0, lt=1)
     plateau_patience: int = Field(20, ge=0)
     plateau_factor: float = Field(0.1, gt=0, lt=1)
+    rate_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
     patience: int = Field(0, ge=0)
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = Field(0.0, ge=0, lt=1)
