@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aver.cli.table import clock, render, stretches
-from aver.timeline import Person, Segment, Timeline
+from aver.cli.table import clock, render, sounds, stretches
+from aver.timeline import Event, Person, Segment, Timeline
 
 LABELS = ("neutral", "happy")
 
@@ -87,3 +87,16 @@ def test_nothing_found_is_said_and_long_tables_are_cut():
     person = [Person(1, 0, 50, 50, 1.0)]
     text = shown(Timeline(media={}, labels=LABELS, people=person, segments=segments))
     assert "76 more" in text
+
+
+def test_human_sounds_are_one_line_the_longest_first():
+    events = [
+        Event(0.0, 1.0, "laughter", 0.9),
+        Event(1.0, 3.5, "speech_male", 0.9),
+        Event(70.0, 131.0, "speech_male", 0.5),
+    ]
+    timeline = Timeline(media={}, labels=LABELS, events=events)
+    told = "Human sounds: speech male 1:03.5 (2 times), laughter 0:01.0"
+    assert sounds(timeline) == told
+    assert told in shown(timeline)
+    assert "Human sounds" not in shown(Timeline(media={}, labels=LABELS))

@@ -105,7 +105,18 @@ def test_csv_rows():
 def test_csv_times_are_what_pandas_calls_times():
     frame = pd.read_csv(io.StringIO(text(worked(), "csv")))
     ends = pd.to_timedelta(frame["end"]).dt.total_seconds()
-    assert ends.tolist() == [s.end for s in worked().segments]
+    parts = [*worked().segments, *worked().events]
+    assert ends.tolist() == [part.end for part in parts]
+
+
+def test_csv_has_a_row_for_each_sound_of_nobody():
+    rows = list(csv.reader(io.StringIO(text(worked(), "csv"))))
+    file = "/films/two.mp4"
+    assert rows[-2:] == [
+        [file, "0:00:00.500", "0:00:02.500", "", "event", "laughter", "0.9", "False", *[""] * 8],
+        [file, "0:00:01.000", "0:00:01.500", "", "event", "door", "0.4", "False", *[""] * 8],
+    ]
+    assert sum(row[4] == "event" for row in rows) == 2
 
 
 def test_parquet_types(tmp_path):
@@ -147,6 +158,9 @@ def test_round_trip(name, timeline, tmp_path_factory):
         assert (a.person, a.modality, a.weak) == (b.person, b.modality, b.weak)
         assert (a.start, a.end) == pytest.approx((b.start, b.end), abs=1e-9)
         assert a.scores == pytest.approx(b.scores, abs=5.1e-6)
+    for found, event in zip(read.events, timeline.events, strict=True):
+        assert (found.label, found.score) == (event.label, event.score)
+        assert (found.start, found.end) == pytest.approx((event.start, event.end), abs=1e-9)
     if name != "csv":
         assert read.events == timeline.events
         assert read.warnings == timeline.warnings

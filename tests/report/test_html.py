@@ -139,7 +139,7 @@ def test_what_must_be_said_is_said():
     for words in ("hiring", "policing", "classrooms", "diagnosis", "2024/1689", "Article 5(1)(f)"):
         assert words in text
     assert "The last 0.3 s could not be read." in text
-    assert "laughter" in text
+    assert "laughter 0.90" in text
     assert "Voice, nobody in view" in text
     assert "640 × 480, 25 frames per second" in text
 

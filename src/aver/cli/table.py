@@ -77,8 +77,24 @@ def render(timeline: Timeline) -> RenderableType:
         parts.append(_table(title, list(stretches(fused, timeline.labels))))
     if not parts:
         parts.append(Text("Neither a face nor a voice was found."))
+    if timeline.events:
+        parts.append(Text(sounds(timeline)))
     parts += [Text(f"note: {one_line(w)}", style="dim") for w in timeline.warnings]
     return Group(*parts)
+
+
+def sounds(timeline: Timeline) -> str:
+    """One line on the human sounds, whoever made them: how often and for how long, most first."""
+    lengths: dict[str, list[float]] = {}
+    for event in timeline.events:
+        lengths.setdefault(event.label, []).append(event.end - event.start)
+    parts = [
+        f"{one_line(label).replace('_', ' ')} {clock(sum(each))} ({len(each)} times)"
+        if len(each) > 1
+        else f"{one_line(label).replace('_', ' ')} {clock(sum(each))}"
+        for label, each in sorted(lengths.items(), key=lambda item: -sum(item[1]))
+    ]
+    return f"Human sounds: {', '.join(parts)}"
 
 
 def _table(title: str, rows: list[Stretch]) -> Table:

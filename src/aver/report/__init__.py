@@ -148,7 +148,7 @@ def read_timeline(path: str | Path) -> Timeline:
     """Read a timeline from JSON, or from Parquet or CSV as far as these carry it.
 
     JSON carries everything. Parquet leaves out the thumbnails. CSV holds the file's name, the
-    labels and the segments only.
+    labels, the segments, the events and the levels only.
 
     Raises:
         TimelineError: if the file cannot be read or is no timeline.

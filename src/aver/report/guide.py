@@ -37,6 +37,7 @@ def guide(timeline: Timeline) -> str:
         "<p>Hatched, faded or half-height stretches rest on weak evidence: a face that was small, "
         "turned away or briefly lost, a voice near silence or one that several people in view "
         "may own, or scores that lie close together. Read them as a maybe.</p>",
+        *_sounds(model),
         "</div><div>",
         "<h3>What it must not be used for</h3>",
         "<p>Not for decisions about people: no hiring or appraisal, no policing or border "
@@ -67,6 +68,18 @@ def _own_recordings(model: Mapping[str, Any]) -> list[str]:
     """A paragraph on per-person calibration, where it was asked for."""
     text = own_recordings(model)
     return [f"<p>{escape(text)}</p>"] if text else []
+
+
+def _sounds(model: Mapping[str, Any]) -> list[str]:
+    """A paragraph on the human sounds, where they were listened for."""
+    if not isinstance(model.get("events"), Mapping):
+        return []
+    return [
+        "<p>Human sounds belong to nobody in particular. A sound's score is the mean of a "
+        "network's scores while it lasts, from 0 to 1 each; several sounds may be heard at once. "
+        "The network was trained on mixtures made of acted speech, short cries and laughs, so "
+        "expect it to mistake or miss what it hears elsewhere.</p>"
+    ]
 
 
 def _calibration(model: Mapping[str, Any]) -> str:

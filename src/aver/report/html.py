@@ -21,7 +21,6 @@ from aver.report.people_cards import Track, cast_list, person_card
 from aver.report.runs import (
     clock,
     duration_of,
-    event_lanes,
     file_name,
     is_still,
     leading_modality,
@@ -30,6 +29,8 @@ from aver.report.runs import (
     runs_of,
     tracks,
 )
+from aver.report.sounds import STYLE as SOUNDS_STYLE
+from aver.report.sounds import overview_lanes, packed_sounds, sounds_section
 from aver.report.words import describe
 from aver.timeline import SCHEMA, Timeline
 
@@ -47,7 +48,11 @@ def write_html(timeline: Timeline, out: BinaryIO) -> None:
     packed = pack(
         timeline,
         {t.person: t.key for t in people},
-        {"looks": _patterns(timeline), "scale": svg.scale_of(timeline.segments)},
+        {
+            "looks": _patterns(timeline),
+            "scale": svg.scale_of(timeline.segments),
+            "sounds": packed_sounds(timeline),
+        },
     )
     name = printable(file_name(timeline))
     still = is_still(timeline)
@@ -59,6 +64,7 @@ def write_html(timeline: Timeline, out: BinaryIO) -> None:
                 colour_rules(timeline.labels),
                 _sizes(timeline.labels),
                 AFFECT_STYLE if timeline.affect else "",
+                SOUNDS_STYLE if timeline.events else "",
             )
         ),
         patterns=pattern_definitions(timeline.labels),
@@ -70,6 +76,7 @@ def write_html(timeline: Timeline, out: BinaryIO) -> None:
         affect=affect_section(timeline),
         toolbar="" if still or not timeline.segments else _template("toolbar.html"),
         people="".join(person_card(track, timeline, duration) for track in people),
+        sounds=sounds_section(timeline),
         averaged=_averaged(packed.windows_per_point),
         table="" if still else _table(timeline, people),
         guide=guide(timeline),
@@ -195,23 +202,9 @@ def _overview(timeline: Timeline, people: Sequence[Track], duration: float) -> s
             f'<div class="words" aria-hidden="true">{words}</div></div>'
             '<div class="lane-end"></div>'
         )
-    for number, lane in enumerate(event_lanes(timeline.events)):
-        ends = [e.start for e in lane[1:]] + [duration]
-        words = "".join(
-            f'<span class="event-word" style="left:{100 * e.start / duration:.2f}%;'
-            f'width:{100 * (end - e.start) / duration:.2f}%" '
-            f'title="{escape(printable(e.label))} {e.score:.2f}">'
-            f"{escape(printable(e.label))}</span>"
-            for e, end in zip(lane, ends, strict=True)
-            if (end - e.start) / duration > 0.02
-        )
-        rows.append(
-            f'<div class="lane-name">{"Sounds" if number == 0 else ""}</div>'
-            f'<div class="lane events">{svg.bars([(e.start, e.end) for e in lane], duration)}'
-            f'<div class="words">{words}</div></div><div class="lane-end"></div>'
-        )
     if not rows:
-        return ""
+        return ""  # sounds alone have a card of their own
+    rows.append(overview_lanes(timeline, duration))
     legend = "".join(
         f"<li>{svg.swatch(i)}{escape(printable(label))}</li>"
         for i, label in enumerate(timeline.labels)

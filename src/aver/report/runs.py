@@ -129,6 +129,11 @@ def event_lanes(events: Sequence[Event]) -> list[list[Event]]:
     return lanes
 
 
+def sound_name(label: str) -> str:
+    """An event's label as people read it: ``speech_male`` becomes ``speech male``."""
+    return printable(label.replace("_", " "))
+
+
 def without_picture(timeline: Timeline) -> bool:
     """True for sound alone, where no voice can be expected to belong to somebody in view."""
     return timeline.media.get("has_video") is False and not timeline.people

@@ -7,6 +7,7 @@ words and times stand beside them as HTML.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 
 from aver.report.runs import TOUCHING, Run, clock, without_overlap
 from aver.timeline import Segment
@@ -60,12 +61,27 @@ def strip(runs: Sequence[Run], duration: float) -> str:
     return _picture(STRIP_HEIGHT, "".join(pieces))
 
 
-def bars(spans: Sequence[tuple[float, float]], duration: float) -> str:
-    """Plain marks over time, for sounds that belong to nobody."""
+def bars(marks: Sequence[tuple[float, float, str]], duration: float) -> str:
+    """Plain marks over time, each with words of its own: for sounds that belong to nobody.
+
+    Of very many, those that no screen could keep apart become one.
+    """
+    near = duration / WIDTH if len(marks) > MOST_STRETCHES else -1.0
+    drawn: list[tuple[float, float, list[str]]] = []
+    for start, end, words in marks:
+        if drawn and start - drawn[-1][1] < near:
+            begin, before, told = drawn.pop()
+            drawn.append((begin, max(before, end), [*told, words]))
+        else:
+            drawn.append((start, end, [words]))
     pieces = []
-    for start, end in spans:
+    for start, end, told in drawn:
         x, width = _place(start, end, duration)
-        pieces.append(f'<rect x="{x}" width="{width}" height="{STRIP_HEIGHT}" class="event"/>')
+        title = escape(told[0]) if len(told) == 1 else f"{len(told)} sounds"
+        pieces.append(
+            f'<rect x="{x}" width="{width}" height="{STRIP_HEIGHT}" class="event">'
+            f"<title>{title}</title></rect>"
+        )
     return _picture(STRIP_HEIGHT, "".join(pieces))
 
 

@@ -11,6 +11,7 @@ import csv
 import io
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +24,7 @@ from aver.timeline import (
     ROW_COLUMNS,
     SCHEMA,
     Affect,
+    Event,
     Modality,
     Segment,
     Timeline,
@@ -30,6 +32,9 @@ from aver.timeline import (
 
 PARQUET_KEY = b"aver.timeline"
 """Key of the Parquet file's metadata that holds what does not fit in rows, as JSON."""
+
+EVENT = "event"
+"""Modality of a CSV's rows that hold sounds of nobody in particular."""
 
 AFFECT = "affect"
 """Modality of the rows that hold levels of the recording itself."""
@@ -47,8 +52,10 @@ def write_csv(timeline: Timeline, out: BinaryIO) -> None:
     it audformat), R's hms and spreadsheets read as times; ``person`` is empty where a voice
     belongs to nobody.
 
-    Levels of arousal and valence, where there are any, are rows of the modality ``affect`` after
-    the others; their probabilities stand in six more columns, empty in the other rows.
+    Sounds that belong to nobody are rows of the modality ``event`` after the others, with the
+    sound's name as label, its score, and nothing in the columns of the labels. Levels of arousal
+    and valence, where there are any, are rows of the modality ``affect`` after these; their
+    probabilities stand in six more columns, empty in the other rows.
     """
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=False)
     try:
@@ -63,6 +70,8 @@ def write_csv(timeline: Timeline, out: BinaryIO) -> None:
                 row[name] = round(row[name], 5)
             values = ["" if value is None else value for value in row.values()]
             writer.writerow([*values, *("" for _ in more)])
+        for event in timeline.events:
+            writer.writerow(_event_row(timeline, event, more))
         for segment in timeline.affect:
             writer.writerow(_affect_row(timeline, segment))
         text.flush()
@@ -70,18 +79,30 @@ def write_csv(timeline: Timeline, out: BinaryIO) -> None:
         text.detach()
 
 
-def _affect_row(timeline: Timeline, segment: Affect) -> list[Any]:
-    told = (f"{d} {segment.level(d)}" for d in AFFECT_DIMENSIONS if segment.scores(d))
+def _plain_row(
+    timeline: Timeline, part: Event | Affect, modality: str, label: str, more: Sequence[str]
+) -> dict[str, Any]:
+    """A row that belongs to nobody, its scores still empty."""
     file = str(timeline.media.get("path") or timeline.media.get("name") or "")
-    row: dict[str, Any] = dict.fromkeys((*ROW_COLUMNS, *timeline.labels, *AFFECT_COLUMNS), "")
-    row |= {
+    row: dict[str, Any] = dict.fromkeys((*ROW_COLUMNS, *timeline.labels, *more), "")
+    return row | {
         "file": file.encode("utf-8", "backslashreplace").decode("utf-8"),
-        "start": _clock(segment.start),
-        "end": _clock(segment.end),
-        "modality": AFFECT,
-        "label": ", ".join(told),
+        "start": _clock(part.start),
+        "end": _clock(part.end),
+        "modality": modality,
+        "label": label,
         "weak": "False",
     }
+
+
+def _event_row(timeline: Timeline, event: Event, more: Sequence[str]) -> list[Any]:
+    row = _plain_row(timeline, event, EVENT, event.label, more)
+    return list((row | {"score": round(event.score, 5)}).values())
+
+
+def _affect_row(timeline: Timeline, segment: Affect) -> list[Any]:
+    told = (f"{d} {segment.level(d)}" for d in AFFECT_DIMENSIONS if segment.scores(d))
+    row = _plain_row(timeline, segment, AFFECT, ", ".join(told), AFFECT_COLUMNS)
     for dimension in AFFECT_DIMENSIONS:
         for level, score in zip(AFFECT_LEVELS, segment.scores(dimension) or (), strict=False):
             row[f"{dimension}_{level}"] = round(score, 5)
@@ -138,7 +159,7 @@ def write_parquet(timeline: Timeline, out: BinaryIO) -> None:
 
 
 def read_csv(path: Path) -> Timeline:
-    """Read :func:`write_csv`'s file back: file name, labels and segments; a table holds no more.
+    """Read :func:`write_csv`'s file back: what its rows hold.
 
     Raises:
         TimelineError: if it is not such a table.
@@ -156,6 +177,11 @@ def read_csv(path: Path) -> Timeline:
                 timeline.media.setdefault("name", entry["file"])
                 if with_affect and entry["modality"] == AFFECT:
                     timeline.affect.append(_affect_of(entry))
+                    continue
+                if entry["modality"] == EVENT:
+                    start, end = _seconds(entry["start"]), _seconds(entry["end"])
+                    event = Event(start, end, entry["label"], float(entry["score"]))
+                    timeline.events.append(event)
                     continue
                 timeline.segments.append(
                     Segment(

@@ -12,6 +12,7 @@ from aver.report.runs import (
     person_name,
     printable,
     runs_of,
+    sound_name,
     tracks,
 )
 from aver.timeline import Timeline
@@ -33,7 +34,9 @@ def write_webvtt(timeline: Timeline, out: BinaryIO) -> None:
             voice = _text(person_name(person, timeline))
             cues.append((*_span(run.start, run.end), f"<v {voice}>{label} {run.score:.2f}{weak}"))
     for lane in event_lanes(timeline.events):
-        cues += [(*_span(e.start, e.end), f"[{_text(e.label)} {e.score:.2f}]") for e in lane]
+        cues += [
+            (*_span(e.start, e.end), f"[{_text(sound_name(e.label))} {e.score:.2f}]") for e in lane
+        ]
     for name, runs in affect_lanes(timeline):
         cues += [(*_span(r.start, r.end), f"[{name} {r.level} {r.score:.2f}]") for r in runs]
     note = printable(file_name(timeline)).replace("-->", "→")

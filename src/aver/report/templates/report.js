@@ -77,12 +77,12 @@
     falling: "M-2 -2l12 12M-2 6l4 4M6 -2l4 4", cross: "M-2 -2l12 12M10 -2l-12 12",
     rising: "M10 -2l-12 12M2 -2l-4 4M10 6l-4 4",
   };
-  let colours, soft, rule, present, hatch, mark;
+  let colours, soft, rule, present, hatch, mark, accent;
   const readColours = () => {
     const css = getComputedStyle(document.documentElement), get = name => css.getPropertyValue(name).trim();
     colours = labels.map((_, i) => get(`--c${i}`));
-    [soft, rule, present, hatch, mark] =
-      ["--soft", "--rule", "--present", "--hatch", "--mark"].map(get);
+    [soft, rule, present, hatch, mark, accent] =
+      ["--soft", "--rule", "--present", "--hatch", "--mark", "--accent"].map(get);
   };
   const tile = (size, ratio, paint) => {
     const canvas = document.createElement("canvas");
@@ -229,6 +229,50 @@
     axis.replaceChildren(...marks);
   };
 
+  /* ---- human sounds: lanes to look into together with the curves ---- */
+  const sounds = data.sounds.spans, plotted = document.getElementById("sounds-plot");
+  const ear = document.createElement("canvas"), earLine = document.createElement("div");
+  earLine.className = "cursor-line";
+  if (plotted) plotted.append(ear, earLine);
+  const drawSounds = () => {
+    if (!plotted) return;
+    const { width, height } = plotted.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+    if (!width) return;
+    ear.width = Math.round(width * ratio); ear.height = Math.round(height * ratio);
+    const c = ear.getContext("2d"), row = height / sounds.length;
+    const x = ms => (ms / 1000 - start) / (end - start) * width;
+    c.scale(ratio, ratio);
+    c.fillStyle = accent;
+    sounds.forEach((spans, lane) => {
+      for (const [a, b, score] of spans) {
+        if (b / 1000 < start || a / 1000 > end) continue;
+        c.globalAlpha = 0.3 + 0.6 * score / 100; /* the surer, the darker */
+        c.fillRect(x(a), lane * row + 5, Math.max(1.5, x(b) - x(a)), row - 10);
+      }
+    });
+    drawAxis(plotted.parentElement.querySelector(".axis"), width);
+  };
+  const soundsAt = time => {
+    const found = [];
+    sounds.forEach((spans, lane) => {
+      for (const [a, b, score, name] of spans)
+        if (a / 1000 <= time && time < b / 1000)
+          found.push(`${name || data.sounds.names[lane]} ${(score / 100).toFixed(2)}`);
+    });
+    return found;
+  };
+  const drawHeard = () => {
+    if (!plotted) return;
+    const inside = cursor !== null && cursor >= start && cursor <= end;
+    earLine.style.display = inside ? "" : "none";
+    if (inside) earLine.style.left = `${100 * (cursor - start) / (end - start)}%`;
+    const found = cursor === null ? [] : soundsAt(cursor);
+    area.title = found.join(", ");
+    document.getElementById("sounds-now").textContent = cursor === null
+      ? "Point at a moment to read what was heard in it; the surer, the darker."
+      : [clock(cursor, 1), ...(found.length ? found : ["none"])].join(" · ");
+  };
+
   /* ---- numbers at the cursor ---- */
   const drawReadouts = () => {
     for (const chart of charts) {
@@ -282,9 +326,9 @@
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
-      if (stale) charts.forEach(drawChart);
+      if (stale) { charts.forEach(drawChart); drawSounds(); }
       stale = false;
-      drawReadouts(); drawBrush();
+      drawReadouts(); drawHeard(); drawBrush();
       document.getElementById("span").textContent = `${clock(start, end - start < 10 ? 1 : 0)} – ${clock(end, end - start < 10 ? 1 : 0)}`;
     });
   };
@@ -326,12 +370,7 @@
   drag(area, within(area, () => 0, () => total), time => {
     if (end - start < total - 1e-6) look(time - (end - start) / 2, time + (end - start) / 2);
   });
-  for (const chart of charts) {
-    const { plot, canvas } = chart;
-    chart.curves = people[chart.key];
-    chart.top = chart.values.findIndex(item => item.classList.contains("top"));
-    chart.line.className = "cursor-line";
-    plot.append(canvas, chart.line);
+  const hands = canvas => {
     drag(canvas, within(canvas, () => start, () => end));
     canvas.addEventListener("wheel", e => {
       const sideways = Math.abs(e.deltaX) > Math.abs(e.deltaY);
@@ -341,6 +380,15 @@
       if (sideways) look(start + e.deltaX / 600 * span, end + e.deltaX / 600 * span);
       else { const k = Math.exp(e.deltaY / 150); look(at - (at - start) * k, at + (end - at) * k); }
     }, { passive: false });
+  };
+  if (plotted) hands(ear);
+  for (const chart of charts) {
+    const { plot, canvas } = chart;
+    chart.curves = people[chart.key];
+    chart.top = chart.values.findIndex(item => item.classList.contains("top"));
+    chart.line.className = "cursor-line";
+    plot.append(canvas, chart.line);
+    hands(canvas);
     plot.addEventListener("keydown", e => {
       const step = windows ? to(0) - from(0) : 0.5, now = cursor === null ? start : cursor;
       const moves = { ArrowLeft: now - step, ArrowRight: now + step, Home: start, End: end - step / 2 };
