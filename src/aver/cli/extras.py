@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from aver.errors import AverError
 
 
+def needs_train(what: str) -> AbstractContextManager[None]:
+    """Turn a missing package of the extra ``train`` into one line; see :func:`needs`."""
+    return needs(what, "train")
+
+
 @contextmanager
-def needs_train(what: str) -> Iterator[None]:
-    """Turn a missing package of the extra ``train`` into one line.
+def needs(what: str, extra: str) -> Iterator[None]:
+    """Turn a missing package of an extra into one line.
 
     Args:
         what: what needs it, as the beginning of the line (``training``).
+        extra: the extra's name.
 
     Raises:
         AverError: naming the package and how to install it.
@@ -24,5 +30,5 @@ def needs_train(what: str) -> Iterator[None]:
         if error.name and error.name.startswith("aver"):
             raise
         raise AverError(
-            f"{what} needs the package '{error.name}'", 'Run: pip install "aver[train]"'
+            f"{what} needs the package '{error.name}'", f'Run: pip install "aver[{extra}]"'
         ) from error

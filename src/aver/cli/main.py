@@ -23,6 +23,7 @@ from aver.cli import (
     models,
     reproduce,
     saliency,
+    serve,
     split,
     train,
 )
@@ -60,6 +61,7 @@ def main(
 app.command("analyze")(analyze.analyze)
 app.command("explain")(explain.explain)
 app.command("live")(live.live)
+app.command("serve")(serve.serve)
 app.command("extract")(extract.extract)
 app.command("frames")(frames.frames)
 app.command("saliency")(saliency.saliency)

@@ -7,8 +7,8 @@ app = create_app(ServerSettings(data="aver-server"))
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -43,33 +43,31 @@ somebody feels. Not for hiring, policing, classrooms or medical decisions.
 Every error is a problem document (RFC 9457) whose `type` leads to an explanation.
 """
 
-Running = Callable[[Services], AbstractContextManager[Any]]
-"""Gives what runs as long as the application does: the workers."""
 
-
-def create_app(settings: ServerSettings, *, running: Running | None = None) -> FastAPI:
+def create_app(settings: ServerSettings, *, store: Store | None = None) -> FastAPI:
     """The application of a server with these settings.
 
-    Nothing is opened before the application starts.
+    It answers requests and stores uploads; what analyses them is a
+    :class:`~aver.server.supervisor.Supervisor` beside it, here or elsewhere.
 
     Args:
         settings: of the server.
-        running: entered when the application starts, left when it stops; by default nothing, so
-            that jobs wait for workers of another process.
+        store: of jobs; by default one of its own, which is closed when the application stops.
+
+    Raises:
+        AverError: if database or data folder cannot be used.
     """
-    store = Store(settings.store_url, busy_timeout_seconds=settings.busy_timeout_seconds)
+    own = store is None
+    store = store or Store(settings.store_url, busy_timeout_seconds=settings.busy_timeout_seconds)
     job_files = JobFiles(settings.data)
     job_files.prepare(store.store_id)
     services = Services(settings, store, job_files)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        to_thread.current_default_thread_limiter().total_tokens = 40
-        try:
-            with running(services) if running is not None else nullcontext():
-                yield
-        finally:
-            services.stop()
+        yield
+        services.stop()
+        if own:
             await to_thread.run_sync(store.close)
 
     app = FastAPI(

@@ -112,6 +112,7 @@ async def create(
             return await _again(upload, services, job)
         job = await _store(upload, services, job)
     services.metrics.uploads.labels("stored").inc()
+    services.recent.forget(job.id)
     log("analysis created", analysis=job.id, bytes=job.size)
     return _answer(job, 201)
 
@@ -249,7 +250,10 @@ async def events(
 )
 async def cancel(services: Shared, job_id: JobId) -> Response:
     """End an analysis that has not ended; cancelling twice is no error."""
-    job = await to_thread.run_sync(services.store.cancel, job_id)
+    try:
+        job = await to_thread.run_sync(services.store.cancel, job_id)
+    finally:
+        services.recent.forget(job_id)
     log("analysis cancelled", analysis=job.id)
     return _answer(job)
 
@@ -263,8 +267,10 @@ async def cancel(services: Shared, job_id: JobId) -> Response:
 async def delete(services: Shared, job_id: JobId) -> Response:
     """Erase everything of an analysis, in whatever state it is."""
     with CancelScope(shield=True):  # what was begun is finished, whether the client waits or not
-        await to_thread.run_sync(services.store.delete, job_id)
-        services.forget(job_id)
+        try:
+            await to_thread.run_sync(services.store.delete, job_id)
+        finally:
+            services.forget(job_id)
         await to_thread.run_sync(services.files.erase, job_id)
     log("analysis deleted", analysis=job_id)
     return Response(status_code=204)

@@ -20,6 +20,7 @@ from aver.server.jobs import Job, is_id
 from aver.server.metrics import Metrics
 from aver.server.problems import Problem
 from aver.server.rates import AtOnce, TokenBuckets
+from aver.server.recent import Recent
 from aver.server.settings import ServerSettings
 from aver.server.sse import Watcher
 from aver.server.store import Store
@@ -47,6 +48,7 @@ class Services:
         self.store = store
         self.files = files
         self.metrics = Metrics(store.counts)
+        self.recent = Recent(store.get)
         self.watcher = Watcher(store.get)
         key = settings.api_key.get_secret_value() if settings.api_key is not None else None
         self.key_check = KeyCheck(key)
@@ -63,13 +65,13 @@ class Services:
         self._casts_lock = threading.Lock()
 
     async def job(self, job_id: str) -> Job:
-        """The job.
+        """The job, as it was at most a tenth of a second ago (see :mod:`aver.server.recent`).
 
         Raises:
             NoSuchJobError: there is none.
             StoreUnavailableError: the database does not answer.
         """
-        return await to_thread.run_sync(self.store.get, job_id)
+        return await self.recent.get(job_id)
 
     async def done(self, job_id: str) -> Job:
         """A job that is done.
@@ -91,8 +93,7 @@ class Services:
         path = timeline.with_name(f"result.{name}")
         if not await to_thread.run_sync(path.is_file):
             async with self._rendering:
-                if not await to_thread.run_sync(path.is_file):
-                    await to_thread.run_sync(partial(_render, timeline, path, name))
+                await to_thread.run_sync(partial(_render, timeline, path, name))
         return path
 
     async def people(self, job: Job) -> Sequence[Person]:
@@ -110,7 +111,8 @@ class Services:
         return tuple(timeline.people)
 
     def forget(self, job_id: str) -> None:
-        """Keep nothing of a job that is deleted."""
+        """Keep nothing in memory of a job that was changed or deleted."""
+        self.recent.forget(job_id)
         with self._casts_lock:
             self._casts.pop(job_id, None)
 
@@ -127,16 +129,18 @@ def _read(path: Path) -> Timeline:
 
 
 def _render(timeline: Path, path: Path, name: str) -> None:
-    write(_read(timeline), path, FORMATS[name].name)
+    if not path.is_file():
+        write(_read(timeline), path, FORMATS[name].name)
 
 
-def services_of(request: Request) -> Services:
+# The framework runs what is not async in a thread, which costs more than these do.
+async def services_of(request: Request) -> Services:
     """The services of the application that answers *request*."""
     services: Services = request.app.state.services
     return services
 
 
-def _checked_id(
+async def _checked_id(
     job_id: Annotated[
         str,
         PathParameter(
