@@ -49,10 +49,10 @@ def test_loss_is_that_of_the_segments_with_a_level():
 
 def test_balanced_weights_make_every_level_count_the_same():
     labels = np.array([[0, 0, 0, 1, -1]])
-    weights = class_weights(labels, "balanced")
+    weights = class_weights(labels, "balanced", 3)
     assert weights is not None
     assert weights.tolist() == pytest.approx([2 / 3, 2.0, 0.0])
-    assert class_weights(labels, "none") is None
+    assert class_weights(labels, "none", 3) is None
 
 
 def test_recall_and_loss_of_validation_segments():

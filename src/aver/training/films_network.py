@@ -16,8 +16,7 @@ from aver.errors import ModelError, TrainingError
 from aver.evaluation.metrics import unweighted_average_recall
 from aver.models.registry import make_model
 from aver.models.sequences import SequenceModel
-from aver.training.films_data import LEVELS
-from aver.training.films_recipe import FilmsRecipe, FilmSystem
+from aver.training.films_recipe import FilmsRecipeBase, FilmSystem
 from aver.training.films_sides import SequenceRows
 from aver.training.fit import fit
 from aver.training.fit_data import TensorBatches
@@ -82,18 +81,22 @@ def batches_of(rows: SequenceRows) -> TensorBatches:
     )
 
 
-def class_weights(labels: NDArray[np.int64], how: str) -> Tensor | None:
+def class_weights(labels: NDArray[np.int64], how: str, classes: int) -> Tensor | None:
     """Weights of the classes: none, or ``balanced`` by the segments' levels; none is infinite."""
     if how == "none":
         return None
-    counts = np.bincount(labels[labels >= 0], minlength=len(LEVELS)).astype(np.float64)
+    counts = np.bincount(labels[labels >= 0], minlength=classes).astype(np.float64)
     there = counts > 0
     weights = np.where(there, counts.sum() / (there.sum() * np.maximum(counts, 1)), 0.0)
     return torch.tensor(weights, dtype=torch.float32)
 
 
 def build(
-    recipe: FilmsRecipe, system: FilmSystem, dimensions: Mapping[str, int], width: int, seed: int
+    recipe: FilmsRecipeBase,
+    system: FilmSystem,
+    dimensions: Mapping[str, int],
+    width: int,
+    seed: int,
 ) -> SequenceModel:
     """The system's network with random weights.
 
@@ -107,7 +110,7 @@ def build(
         recipe.model_settings(system, width),
         {name: dimensions[name] for name in names},
         dict.fromkeys(names, recipe.time),
-        len(LEVELS),
+        len(recipe.levels),
     )
     if not isinstance(network, SequenceModel):
         raise ModelError(
@@ -117,7 +120,7 @@ def build(
 
 
 def train(
-    recipe: FilmsRecipe,
+    recipe: FilmsRecipeBase,
     system: FilmSystem,
     train_rows: SequenceRows,
     validation: SequenceRows,
@@ -138,7 +141,7 @@ def train(
     dimensions = {name: values.shape[2] for name, values in train_rows.streams.items()}
     network = build(recipe, system, dimensions, width, seed)
     rows = batches_of(train_rows)
-    weights = class_weights(train_rows.labels, recipe.training.class_weights)
+    weights = class_weights(train_rows.labels, recipe.training.class_weights, len(recipe.levels))
     settings = recipe.training.model_copy(update={"learning_rate": rate})
     result = fit(
         network, SegmentCrossEntropy(weights), rows, batches_of(validation), settings, seed
@@ -157,6 +160,7 @@ def logistic_regression(
     train_rows: SequenceRows,
     validation: SequenceRows,
     test: SequenceRows,
+    classes: int,
     penalty: float,
     weights: str,
 ) -> Fitted:
@@ -172,20 +176,22 @@ def logistic_regression(
     ).fit(x[once], labels[once])
 
     def scores(rows: SequenceRows) -> NDArray[np.float64]:
-        found = np.zeros((rows.labels.size, len(LEVELS)))
+        found = np.zeros((rows.labels.size, classes))
         found[:, model.classes_] = model.predict_proba(_flat(rows))
-        return found.reshape(*rows.labels.shape, len(LEVELS))
+        return found.reshape(*rows.labels.shape, classes)
 
     return Fitted(*judged(scores(validation), validation.labels), scores(test))
 
 
-def majority(train_rows: SequenceRows, validation: SequenceRows, test: SequenceRows) -> Fitted:
+def majority(
+    train_rows: SequenceRows, validation: SequenceRows, test: SequenceRows, classes: int
+) -> Fitted:
     """The shares of the levels among the training segments, for every segment."""
     labels = train_rows.labels.reshape(-1)
     _, once = np.unique(train_rows.places.reshape(-1, 2), axis=0, return_index=True)
     once = once[labels[once] >= 0]
-    shares = np.bincount(labels[once], minlength=len(LEVELS)) / len(once)
-    scores = [np.broadcast_to(shares, (*r.labels.shape, len(LEVELS))) for r in (validation, test)]
+    shares = np.bincount(labels[once], minlength=classes) / len(once)
+    scores = [np.broadcast_to(shares, (*r.labels.shape, classes)) for r in (validation, test)]
     return Fitted(*judged(scores[0], validation.labels), np.array(scores[1]))
 
 

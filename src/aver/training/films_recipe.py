@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from aver.corpora.pseudo_films import PseudoFilmsSettings
+from aver.labels import COGNIMUSE_3
 from aver.models.registry import read_settings, sequence_model_names
 from aver.training.bench_recipe import StreamFeatures
 from aver.training.bench_system import nearest
@@ -162,14 +163,12 @@ class MaskAnalysis(Settings):
     validation: Validation = "clean"
 
 
-class FilmsRecipe(RecipeBase):
-    """The recipe.
+class FilmsRecipeBase(RecipeBase):
+    """What recipes of films have in common: films, systems, how they are trained and tested.
 
     Attributes:
         data: which films.
         pseudo_films: makes pseudo-films first, and takes them as the corpus.
-        targets: what is predicted; each is a table of its own.
-        features: streams by name.
         time: segments of a sequence (6, thirty seconds).
         train_stride: segments from one training sequence to the next; ``time`` for sequences that
             do not overlap. Test sequences never overlap.
@@ -180,20 +179,18 @@ class FilmsRecipe(RecipeBase):
         seeds: of the weights and the stretches; figures are means over them.
         search: what is chosen on validation segments.
         training: how networks are trained.
-        jobs: processes that measure features.
         systems: rows of the table.
         baseline: the system that all others are held against.
-        masks: the mask analysis, of systems with ``mask``.
-        keep: a network that is trained on all films at the end and kept as ONNX for
-            ``aver analyze --affect``; empty for none.
     """
 
     makes_table: ClassVar[bool] = True
+    levels: ClassVar[tuple[str, ...]] = COGNIMUSE_3
+    """What is told apart, from the lowest."""
+    unit: ClassVar[str] = "segment"
+    """What has a level."""
 
     data: FilmsData
     pseudo_films: PseudoFilmsSettings | None = None
-    targets: tuple[Target, ...]
-    features: dict[str, StreamFeatures]
     time: int = Field(6, ge=1)
     train_stride: int = Field(1, ge=1)
     validation_share: float = Field(0.1, gt=0, lt=0.5)
@@ -211,37 +208,35 @@ class FilmsRecipe(RecipeBase):
         patience=10,
         logger="none",
     )
-    jobs: int = Field(1, ge=1)
     systems: tuple[FilmSystem, ...]
     baseline: str = ""
-    masks: MaskAnalysis | None = None
-    keep: str = ""
+
+    @property
+    def stream_names(self) -> tuple[str, ...]:
+        """Names of all streams."""
+        raise NotImplementedError
 
     @model_validator(mode="after")
-    def _fitting(self) -> FilmsRecipe:
-        for what, names in (
-            ("systems", [s.name for s in self.systems]),
-            ("targets", [t.name for t in self.targets]),
-            ("validations", list(self.validations)),
-            ("seeds", list(self.seeds)),
-        ):
-            if not names or len(set(names)) < len(names):
-                raise ValueError(f"{what}: one at least, each once")
-        known = [s.name for s in self.systems]
-        for key, name in (("baseline", self.baseline), ("keep", self.keep)):
-            if name and name not in known:
-                raise ValueError(f"{key}: there is no system '{name}'; {nearest(name, known)}")
-        if self.keep and not self.system(self.keep).is_network:
-            raise ValueError(f"keep: '{self.keep}' is no network")
+    def _systems_fit(self) -> Self:
+        check_once("systems", [s.name for s in self.systems])
+        check_once("validations", self.validations)
+        check_once("seeds", self.seeds)
+        self.check_system("baseline", self.baseline)
         for system in self.systems:
             for name in system.streams:
-                if name not in self.features:
-                    hint = nearest(name, list(self.features))
-                    raise ValueError(f"system '{system.name}': no stream '{name}'; {hint}")
-        if self.masks is not None and self.masks.stream not in self.features:
-            hint = nearest(self.masks.stream, list(self.features))
-            raise ValueError(f"masks.stream: no stream '{self.masks.stream}'; {hint}")
+                self.check_stream(f"system '{system.name}'", name)
         return self
+
+    def check_system(self, key: str, name: str) -> None:
+        """Refuse a *name*, if there is one, that is no system's."""
+        known = [s.name for s in self.systems]
+        if name and name not in known:
+            raise ValueError(f"{key}: there is no system '{name}'; {nearest(name, known)}")
+
+    def check_stream(self, key: str, name: str) -> None:
+        """Refuse a *name* that is no stream's."""
+        if name not in self.stream_names:
+            raise ValueError(f"{key}: no stream '{name}'; {nearest(name, self.stream_names)}")
 
     def system(self, name: str) -> FilmSystem:
         """The system *name*."""
@@ -249,8 +244,48 @@ class FilmsRecipe(RecipeBase):
 
     def streams_of(self, system: FilmSystem) -> tuple[str, ...]:
         """Names of the streams that *system* reads."""
-        return system.streams or tuple(self.features)
+        return system.streams or self.stream_names
 
     def model_settings(self, system: FilmSystem, width: int) -> Mapping[str, Any]:
         """Settings of its network with the hidden size *width*."""
         return {**system.settings, **dict.fromkeys(system.width_settings, width)}
+
+
+def check_once(what: str, names: Sequence[object]) -> None:
+    """Refuse no names, or one that stands twice."""
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{what}: one at least, each once")
+
+
+class FilmsRecipe(FilmsRecipeBase):
+    """The recipe.
+
+    Attributes:
+        targets: what is predicted; each is a table of its own.
+        features: streams by name.
+        jobs: processes that measure features.
+        masks: the mask analysis, of systems with ``mask``.
+        keep: a network that is trained on all films at the end and kept as ONNX for
+            ``aver analyze --affect``; empty for none.
+    """
+
+    targets: tuple[Target, ...]
+    features: dict[str, StreamFeatures]
+    jobs: int = Field(1, ge=1)
+    masks: MaskAnalysis | None = None
+    keep: str = ""
+
+    @property
+    def stream_names(self) -> tuple[str, ...]:
+        """Names of all streams."""
+        return tuple(self.features)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> FilmsRecipe:
+        check_once("targets", [t.name for t in self.targets])
+        self.check_system("keep", self.keep)
+        if self.keep and not self.system(self.keep).is_network:
+            raise ValueError(f"keep: '{self.keep}' is no network")
+        if self.masks is not None:
+            self.check_stream("masks.stream", self.masks.stream)
+        return self

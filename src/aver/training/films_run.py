@@ -20,9 +20,9 @@ from aver.evaluation.predictions import Predictions, concatenate
 from aver.evaluation.results import versions
 from aver.models.sequences import SequenceModel
 from aver.report.files import Writer, write_files
-from aver.training.films_data import LEVELS, FilmSet
+from aver.training.films_data import FilmSet
 from aver.training.films_network import Fitted, build, logistic_regression, majority, train
-from aver.training.films_recipe import FilmsRecipe, FilmSystem, Validation
+from aver.training.films_recipe import FilmsRecipeBase, FilmSystem, Validation
 from aver.training.films_sides import SequenceRows, Sides, sequences, sides_of, statistics
 
 Step = Callable[[str], None]
@@ -78,7 +78,7 @@ class Runner:
         step: called after each training, or finding it done, with what it was.
     """
 
-    recipe: FilmsRecipe
+    recipe: FilmsRecipeBase
     data: FilmSet
     home: Path
     step: Step = field(default=lambda _: None)
@@ -230,10 +230,10 @@ class Runner:
         """Train one candidate, whether or not it was before; the same again on one machine."""
         rows = self.rows(self.recipe.streams_of(system), validation, sides, seed)
         if system.model == "majority":
-            return majority(*rows)
+            return majority(*rows, len(self.recipe.levels))
         if system.model == "logistic_regression":
             weights = self.recipe.training.class_weights
-            return logistic_regression(*rows, candidate.rate, weights)
+            return logistic_regression(*rows, len(self.recipe.levels), candidate.rate, weights)
         return train(self.recipe, system, *rows, candidate.rate, candidate.width, seed)
 
     def network(
@@ -303,11 +303,11 @@ class Runner:
         if not count:
             raise TrainingError(film, "no segment that is tested has a level", "Leave it out")
         return Predictions(
-            classes=LEVELS,
+            classes=self.recipe.levels,
             item=np.array([f"{film}/{number:04d}" for number in numbers], object),
             subject=np.full(count, film, object),
             fold=np.full(count, film, object),
-            label=np.array(LEVELS, object)[test.labels[known]],
+            label=np.array(self.recipe.levels, object)[test.labels[known]],
             scores=scores[known] / scores[known].sum(axis=1, keepdims=True),
             system=system.name,
             recipe=self.recipe.name,

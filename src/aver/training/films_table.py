@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aver.evaluation.comparison import pair
-from aver.evaluation.intervals import bootstrap_metric
+from aver.evaluation.intervals import Metric, bootstrap_metric
 from aver.evaluation.metrics import unweighted_average_recall
 from aver.evaluation.predictions import Predictions
 from aver.evaluation.results import Result
 from aver.evaluation.significance import Test, corrected_t_test, wilcoxon
 from aver.evaluation.tables import Figure, figures
 from aver.training.films_data import LEVELS, FilmSet
-from aver.training.films_recipe import PAPER_LEAK, FilmsRecipe
+from aver.training.films_recipe import PAPER_LEAK, FilmsRecipe, FilmsRecipeBase
 from aver.training.films_run import Cell
 
 PACKAGES = ("torch", "lightning", "scikit-learn", "numpy", "opensmile")
@@ -33,7 +33,7 @@ class Comparison:
     """One system held against another on the same segments.
 
     Attributes:
-        value: unweighted average recall of the first less that of the second, mean over seeds.
+        value: figure of the first less that of the second, mean over seeds.
         low: lower end of its 95 % interval, films drawn with replacement.
         high: upper end.
         films: first less second in each film.
@@ -49,22 +49,31 @@ class Comparison:
     verdict: str
 
 
-def compare_over_films(first: Sequence[Predictions], second: Sequence[Predictions]) -> Comparison:
+def compare_over_films(
+    first: Sequence[Predictions],
+    second: Sequence[Predictions],
+    metric: Metric = unweighted_average_recall,
+) -> Comparison:
     """Compare two systems seed by seed, film by film.
 
     Args:
         first: predictions of one system, one a seed.
         second: of the other; a single one stands for all seeds.
+        metric: of true and predicted class numbers.
     """
+
+    def gain(labels: Any, first: Any, second: Any) -> float:
+        return metric(labels, first) - metric(labels, second)
+
     others = [second[min(at, len(second) - 1)] for at in range(len(first))]
     values, ends, films = [], [], []
     for mine, other in zip(first, others, strict=True):
         theirs = pair(mine, other)
         arrays = (mine.numbers(), mine.decided_numbers(), theirs.decided_numbers())
-        values.append(_gain(*arrays))
-        ends.append(bootstrap_metric(_gain, arrays, mine.subject, draws=DRAWS))
+        values.append(gain(*arrays))
+        ends.append(bootstrap_metric(gain, arrays, mine.subject, draws=DRAWS))
         films.append(
-            [_gain(*(a[mine.subject == film] for a in arrays)) for film in np.unique(mine.subject)]
+            [gain(*(a[mine.subject == film] for a in arrays)) for film in np.unique(mine.subject)]
         )
     low, high = np.mean(ends, axis=0)
     each = np.mean(films, axis=0)
@@ -77,10 +86,6 @@ def compare_over_films(first: Sequence[Predictions], second: Sequence[Prediction
     return Comparison(
         value, float(low), float(high), each, tuple(tests), _verdict(value, low, high, tests)
     )
-
-
-def _gain(labels: Any, first: Any, second: Any) -> float:
-    return unweighted_average_recall(labels, first) - unweighted_average_recall(labels, second)
 
 
 def _verdict(value: float, low: float, high: float, tests: Sequence[Test]) -> str:
@@ -245,7 +250,7 @@ def describe_data(recipe: FilmsRecipe, data: FilmSet) -> str:
     return "; ".join(parts)
 
 
-def describe_protocol(recipe: FilmsRecipe, cell: Cell, leak: str) -> str:
+def describe_protocol(recipe: FilmsRecipeBase, cell: Cell, leak: str) -> str:
     """Division, leaks, how it was trained, and what was chosen."""
     share = f"{100 * recipe.validation_share:g} %"
     parts = ["leave one film out"]
@@ -254,7 +259,9 @@ def describe_protocol(recipe: FilmsRecipe, cell: Cell, leak: str) -> str:
     else:
         parts.append(f"validation: a contiguous {share} of the tested film, the rest is tested")
         parts.append(f"LEAKS: {leak} (allowed because {PAPER_LEAK})")
-    parts.append(f"sequences of {recipe.time} segments, scaled by training segments alone")
+    parts.append(
+        f"sequences of {recipe.time} {recipe.unit}s, scaled by training {recipe.unit}s alone"
+    )
     if cell.system.is_network:
         t = recipe.training
         parts.append(
