@@ -5,8 +5,8 @@ Run: python benchmarks/live.py CLIP [--seconds 30] [--record]
 CLIP is a recording with a face, played over and over at ten pictures a second with its sound.
 Through the server: a client on this machine takes a picture, packs it as JPEG, sends it over a
 WebSocket, and notes when the scores of that picture have come back; the process that scores is cut
-off as in use. Without the server: `aver live` in one process. The machine's load average is recorded
-with it.
+off as in use. Without the server: `aver live` in one process. The machine's load average is
+recorded with it.
 """
 
 from __future__ import annotations
