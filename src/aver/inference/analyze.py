@@ -24,6 +24,7 @@ from aver.inference.calibrate import Progress as ClipProgress
 from aver.inference.events import EventLane, detector_facts
 from aver.inference.facts import media_facts, model_facts, remarks
 from aver.inference.front import FrontEnd, Reading
+from aver.inference.kept import chosen, final_numbers, renumbered
 from aver.inference.networks import Floats, FusionNetwork, locate
 from aver.inference.settings import AnalysisSettings
 from aver.timeline import Affect, Modality, Segment, Timeline, order_segments
@@ -92,7 +93,7 @@ class Run:
 
     def __iter__(self) -> Iterator[Segment]:
         for plain, calibrated in self._windows():
-            yield from _chosen(plain, calibrated, self._whose(self.reading.people))
+            yield from chosen(plain, calibrated, self._whose(self.reading.people))
 
     def timeline(self) -> Timeline:
         """Run to the end and sum up."""
@@ -106,7 +107,7 @@ class Run:
         numbers = self._numbers()
         # Who the calibration clips show is known for sure once everybody has been seen.
         whose = self._whose(numbers)
-        kept = [k for s in _chosen(plain, calibrated, whose) for k in _renumbered(s, numbers)]
+        kept = [k for s in chosen(plain, calibrated, whose) for k in renumbered(s, numbers)]
         reading, settings, front = self.reading, self.settings, self.analyzer.front
         calibration = self.analyzer.calibration
         warnings = [*reading.warnings, *remarks(settings, front.detector, reading, len(numbers))]
@@ -281,39 +282,12 @@ class Run:
         least = self.settings.min_seconds_seen
         if self.reading.info.is_image or self.reading.seconds < 4 * least:
             least = 0.0
-        ordered = sorted(
-            self.reading.people.items(), key=lambda item: (item[1].first_seen, item[0])
-        )
-        kept = [old for old, memory in ordered if memory.seconds_seen >= least]
-        return {old: new for new, old in enumerate(kept, start=1)}
+        return final_numbers(self.reading.people, least)
 
 
 def _is_there(name: str) -> bool:
     # For as long as the detector does not ship.
     return name.endswith(".onnx") or name in pretrained.CATALOGUE
-
-
-def _chosen(
-    plain: list[Segment], calibrated: list[Segment], whose: int | None
-) -> Iterator[Segment]:
-    """The segments as they are, but calibrated ones of *whose*."""
-    for segment in plain:
-        if segment.person != whose:
-            yield segment
-    for segment in calibrated:
-        if segment.person == whose:
-            yield segment
-
-
-def _renumbered(segment: Segment, numbers: Mapping[int, int]) -> Iterator[Segment]:
-    """The segment under its person's final number; of somebody left out only the voice is kept."""
-    if segment.person is None:
-        yield segment
-    elif segment.person in numbers:
-        yield replace(segment, person=numbers[segment.person])
-    elif segment.modality == "voice":
-        yield replace(segment, person=None)
-        yield replace(segment, person=None, modality="fused")
 
 
 def analyze(
