@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, insert, literal, select, tuple_, update
@@ -17,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from aver.errors import SettingError
 from aver.server import store_tables as t
-from aver.server.jobs import OPEN, STATES, Job, Page, State, new_id
+from aver.server.jobs import OPEN, STATES, Job, Page, State, microseconds, new_id
 from aver.server.store_base import expect, job_of, shown_name
 from aver.server.store_errors import NoSuchJobError, QueueFullError
 from aver.server.store_work import WorkStore
@@ -147,8 +148,16 @@ class Store(WorkStore):
         """How many jobs there are in each state."""
         query = select(t.jobs.c.state, func.count()).group_by(t.jobs.c.state)
         with self._read() as connection:
-            found: dict[str, int] = dict(connection.execute(query).tuples().all())
+            rows = connection.execute(query).all()
+        found = {str(row[0]): int(row[1]) for row in rows}
         return {state: found.get(state, 0) for state in STATES}
+
+    def ended_after(self, moment: datetime) -> tuple[Job, ...]:
+        """Jobs that ended after *moment*, in the order of their ends."""
+        after = t.jobs.c.finished > microseconds(moment.timestamp())
+        with self._read() as connection:
+            rows = connection.execute(select(t.jobs).where(after).order_by(t.jobs.c.finished)).all()
+        return tuple(job_of(row) for row in rows)
 
     # -- what those who asked for it do ----------------------------------------------------------
 

@@ -88,7 +88,7 @@ class StoreBase:
         """Empty SQLite's log, which holds what was deleted; if not now, another time does it."""
         if self._engine.dialect.name == "sqlite":
             with suppress(StoreUnavailableError), t.explained(), self._engine.connect() as one:
-                one.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+                one.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _now(self, after: float = 0.0) -> int:
         """Microseconds since 1970, *after* seconds from now."""
