@@ -136,7 +136,9 @@ def find_companions(root: Path, film: str) -> dict[str, str]:
     """Paths of a film's ``subtitles`` and ``events``, where they are; else empty."""
     found = {"subtitles": "", "events": ""}
     names = (film.casefold(), *TITLES.get(film, ()))
-    for path in find_files(root, {".srt", ".sub", ".vtt", ".ass", ".txt", ".eaf", ".csv", ".xml"}):
+    for path in find_files(
+        root, {".srt", ".sub", ".vtt", ".ass", ".txt", ".eaf", ".csv", ".tsv", ".xml"}
+    ):
         if not any(name in _fold(path.stem) for name in names):
             continue
         where = _fold("/".join(path.relative_to(root.resolve()).parts))
