@@ -171,12 +171,16 @@ def make_film(
     seconds = 0.0
     used: set[str] = set()
     while seconds < wanted:
-        sound, level, takes, background, ratio = _scene(settings, cast, random, reader, used)
+        sound, level, takes, lengths, background, ratio = _scene(
+            settings, cast, random, reader, used
+        )
         heard.append(
             {
                 "start": round(seconds, 3),
                 "end": round(seconds + len(sound) / SAMPLE_RATE, 3),
                 "takes": [take.name for take in takes],
+                "classes": [take.label for take in takes],
+                "begin": _begins(seconds, lengths),
                 "background": background,
                 "noise_ratio": ratio,
             }
@@ -192,14 +196,21 @@ def make_film(
     return sound, trace, facts
 
 
+def _begins(start: float, lengths: list[int]) -> list[float]:
+    """When each recording begins in the film: after the one before and its pause."""
+    before = np.cumsum([0, *lengths[:-1]]) / SAMPLE_RATE
+    return [round(start + float(seconds), 3) for seconds in before]
+
+
 def _scene(
     settings: PseudoFilmsSettings,
     cast: Cast,
     random: np.random.Generator,
     reader: Reader,
     used: set[str],
-) -> tuple[NDArray[np.float32], NDArray[np.float64], list[Take], list[str], float]:
-    """Sound (samples,), valence and arousal (samples, 2), who is heard, over what, how loud."""
+) -> tuple[NDArray[np.float32], NDArray[np.float64], list[Take], list[int], list[str], float]:
+    """Sound (samples,), valence and arousal (samples, 2), who is heard, how long with the pause
+    after it (samples), over what, how loud."""
     mood = cast.moods[random.integers(len(cast.moods))]
     speakers = random.permutation(sorted(cast.speakers))
     takes: list[Take] = []
@@ -216,7 +227,8 @@ def _scene(
     voices = np.concatenate(parts)
     ratio = float(random.choice(np.array(settings.noise_ratios)))
     noise, names = loop_to(len(voices), cast.backgrounds, random, reader)
-    return mix_at(voices, noise, ratio), np.concatenate(values), takes, names, ratio
+    lengths = [len(value) for value in values]
+    return mix_at(voices, noise, ratio), np.concatenate(values), takes, lengths, names, ratio
 
 
 def _smooth(level: NDArray[np.float64], frames: int = TRACE_RATE) -> NDArray[np.float64]:

@@ -35,6 +35,7 @@ class Take:
         speaker: ``corpus/subject``.
         valence: constructed, from -1 to 1.
         arousal: constructed, from -1 to 1.
+        label: acted class, as its corpus names it.
     """
 
     file: Path
@@ -42,6 +43,7 @@ class Take:
     speaker: str
     valence: float
     arousal: float
+    label: str
 
     @property
     def mood(self) -> str:
@@ -147,11 +149,12 @@ def make_casts(roots: Mapping[str, Path], films: int, seed: int) -> list[Cast]:
 
 
 def _take(corpus: str, row: Mapping[Any, Any]) -> Take | None:
-    found = levels_of(corpus, str(row["label"]), str(row["intensity"]))
+    label = str(row["label"])
+    found = levels_of(corpus, label, str(row["intensity"]))
     if found is None:
         return None
     file = Path(row["file"])
-    return Take(file, f"{corpus}/{file.stem}", f"{corpus}/{row['subject']}", *found)
+    return Take(file, f"{corpus}/{file.stem}", f"{corpus}/{row['subject']}", *found, label)
 
 
 def _deal(

@@ -38,7 +38,8 @@ HOP = SAMPLE_RATE // FRAMES_PER_SECOND
 PIECE_FRAMES = 60 * FRAMES_PER_SECOND
 """Frames that are measured in one go: a minute, wherever one begins."""
 
-# Pitch, as openSMILE follows it, looks back: with two seconds nothing differs any more.
+# Context: with two seconds nothing of what a minute gives differs from what the whole film gives,
+# but the envelope of pitch, which remembers the last voiced sound however long ago it was.
 _BEFORE = 4 * FRAMES_PER_SECOND
 # Beyond the last window: the longest low-level frame, smoothing and derivatives.
 _AFTER = SAMPLE_RATE // 4

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aver._version import __version__
-from aver.errors import CorpusError
+from aver.errors import CorpusError, OutputError
 from aver.features.frame_clock import FRAMES_PER_SECOND
 from aver.features.store_shards import write_atomically
 
@@ -105,6 +105,8 @@ class StreamWriter:
             OutputError: if it cannot be written; finished shards stay.
         """
         rest = [piece for piece in self._waiting if len(piece)]
+        if self._was_overtaken():
+            return self.frames
         if rest:
             self._write(np.concatenate(rest))
         self._waiting = []
@@ -112,20 +114,32 @@ class StreamWriter:
             raise ValueError("there are no frames")
         try:
             shards = [np.load(path, mmap_mode="r") for path in self._finished()]
-            width = shards[0].shape[1]
-            clipped = sum(self._count_clipped(shard) for shard in shards)
-            content = _array_file(shards, (self.frames, width))
-            write_atomically(self.folder, content, self._target.name)
         except FileNotFoundError:
-            if self._look():  # another process has just finished the same stream
+            shards = []
+        if sum(map(len, shards)) != self.frames:
+            if self._was_overtaken():
                 return self.frames
-            raise
+            raise OutputError(
+                self._shards, "lost shards while they were joined", "Run it again: it goes on"
+            )
+        width = shards[0].shape[1]
+        clipped = sum(self._count_clipped(shard) for shard in shards)
+        write_atomically(self.folder, _array_file(shards, (self.frames, width)), self._target.name)
         about = {**self._about, "frames": self.frames, "width": width, "clipped": clipped}
         about |= {"frames_per_second": FRAMES_PER_SECOND, "aver": __version__}
         write_atomically(self.folder, json.dumps(about, indent=1).encode(), self._described.name)
         shutil.rmtree(self._shards, ignore_errors=True)
         self.is_finished = True
         return self.frames
+
+    def _was_overtaken(self) -> bool:
+        """Whether another process has finished the same stream meanwhile."""
+        if not self._look():
+            return False
+        shutil.rmtree(self._shards, ignore_errors=True)
+        self._waiting, self.is_finished = [], True
+        self.frames = int(read_json(self._described).get("frames", 0))  # type: ignore[union-attr]
+        return True
 
     def _count_clipped(self, shard: NDArray[Any]) -> int:
         return int((np.abs(shard) == _LARGEST).sum()) if self._precision == "float16" else 0
