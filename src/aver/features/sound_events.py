@@ -111,6 +111,8 @@ class DetectorSettings(_Fixed):
 
     Attributes:
         labels: of the multi-label detector, in the order of its scores.
+        verbal: those of them that the verbal detector hears as one.
+        non_verbal: those that the non-verbal detector hears as one.
         log_mel: the spectrogram it takes.
         decoding: by name: ``verbal``, ``non_verbal`` and each label.
         seen_subjects: who was heard in training (``corpus/subject``).
@@ -118,6 +120,8 @@ class DetectorSettings(_Fixed):
     """
 
     labels: tuple[str, ...] = Field(min_length=1)
+    verbal: tuple[str, ...] = ()
+    non_verbal: tuple[str, ...] = ()
     log_mel: LogMelSettings = LogMelSettings()
     decoding: dict[str, Decoding] = {}
     seen_subjects: tuple[str, ...] = ()
