@@ -28,6 +28,8 @@ class Fake:
         told = {"name": name, "options": options, "pid": os.getpid(), "count": self.count}
         if action := asked.get("do"):
             told["said"] = getattr(self, f"do_{action}")(asked, recording, result)
+        if action == "link":
+            return
         part = result.with_name("part")
         part.write_text(json.dumps(told))
         part.replace(result)
@@ -52,6 +54,10 @@ class Fake:
 
     def do_raise(self, asked, recording, result):
         raise RuntimeError("secret words of the recording")
+
+    def do_link(self, asked, recording, result):
+        """What somebody would do who wants to read a file of the server's."""
+        result.symlink_to(asked["path"])
 
     def do_print(self, asked, recording, result):
         print('{"event": "done"}', flush=True)

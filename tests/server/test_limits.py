@@ -19,7 +19,7 @@ from server.projects import FAKE
 
 from aver.errors import AverError, MediaError, ModelError, OutputError
 from aver.server.child import problem_of
-from aver.server.process import AnalysisProcess, problem_for
+from aver.server.process import AnalysisProcess, _event, problem_for
 from aver.server.settings import ServerSettings
 
 HERE = Path(__file__).parent
@@ -188,6 +188,20 @@ def test_real_recordings_beyond_the_limits_are_refused_before_decoding(tried, sh
     told = one.analyze(clip.read_bytes())
     assert told["code"] == "unreadable_recording"
     assert "limit of 1 s" in told["detail"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"{", b"[]", b"3", b'{"event": "died"}', b'{"event": "died", "signal": 9}',
+        b'{"event": "progress", "done": NaN, "total": 1}', b'{"event": "ready"}',
+        b'{"event": "progress", "done": -1, "total": 1}', b'{"event": "problem", "code": "x"}',
+        b'{"event": "progress", "done": 1e300, "total": null}', b"[" * 100_000, b"\xff",
+        b'{"event": "progress", "done": [], "total": 1}',
+    ],
+)  # fmt: skip
+def test_answers_out_of_form_are_not_heard(line):
+    assert _event(line) is None
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,16 @@ def test_failures_are_told_and_stop_nobody(work):
     assert all(not made.files.timeline(job_id).exists() for job_id in found.values())
 
 
+def test_a_link_is_no_result(work, tmp_path):
+    (tmp_path / "key").write_text("a secret of the server's")
+    made, _ = work()
+    job_id = made.add({"do": "link", "path": str(tmp_path / "key")})
+    job = made.wait(job_id)
+    assert (job.state, job.problem.code) == ("failed", "not_written")
+    assert [p.name for p in made.files.folder(job_id).iterdir()] == ["recording"]
+    assert (tmp_path / "key").exists()
+
+
 def test_a_crash_that_passes_costs_only_an_attempt(work):
     made, worker = work(max_attempts=3)
     job_id = made.add({"pause": 0.3})

@@ -8,7 +8,7 @@ from typing import Any
 
 from aver.server.jobs import Job, Problem
 from aver.server.logs import log
-from aver.server.process import START_SECONDS, AnalysisProcess, code_of_death, problem_for
+from aver.server.process import START_SECONDS, TITLES, AnalysisProcess, code_of_death, problem_for
 from aver.server.settings import ServerSettings
 from aver.server.store import Store
 from aver.server.store_errors import StoreUnavailableError
@@ -88,17 +88,15 @@ class Attempt:
             self._process.analyze(self._job.name, self._job.options)
 
     def _heard(self, event: dict[str, Any]) -> None:
-        done, total = event.get("done"), event.get("total")
-        if isinstance(done, int | float) and (total is None or isinstance(total, int | float)):
-            if float(done) > self._done[0]:
-                self._last_news = time.monotonic()
-            self._done = float(done), None if total is None else float(total)
+        if event["done"] > self._done[0]:
+            self._last_news = time.monotonic()
+        self._done = event["done"], event["total"]
 
     def _problem(self, event: dict[str, Any]) -> Problem:
-        code, detail = str(event.get("code")), str(event.get("detail", ""))[:1000]
-        if code in ("internal", "model", "isolation"):
-            log("analysis failed", job=self._job.id, code=code, places=event.get("places"))
-        return problem_for(code, detail)
+        code = event["code"] if event["code"] in TITLES else "internal"
+        if event["places"]:
+            log("analysis failed", job=self._job.id, code=code, places=event["places"])
+        return problem_for(code, event["detail"])
 
     def _beat(self) -> None:
         """Say that the job is worked on, and how far it is."""

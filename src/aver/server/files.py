@@ -98,11 +98,20 @@ class JobFiles:
     def publish(self, job_id: str, result: Path) -> None:
         """Move a finished *result*, a file in :attr:`work`, to where everybody finds it.
 
+        It was made by a process that is not trusted: a link in its place is refused, and looked
+        at only where that process cannot change it any more.
+
         Raises:
-            OSError: if the job's folder is gone, or the disk broken.
+            OSError: if the job's folder is gone, the disk is broken, or it is no plain file.
         """
         timeline = self.timeline(job_id)
-        result.replace(timeline)
+        moved = timeline.with_name(f".{secrets.token_hex(6)}.aver-part")
+        result.replace(moved)
+        status = moved.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            remove(moved)
+            raise OSError(errno.EINVAL, "the result is no plain file")
+        moved.replace(timeline)
         flush_folder(timeline.parent)
 
     def erase(self, job_id: str) -> None:

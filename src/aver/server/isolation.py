@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+MEASURES = ("no_new_privileges", "namespace", "landlock", "seccomp")
+"""All measures, in the order they are taken."""
+
 NETWORK = frozenset({"namespace", "seccomp"})
 """Either of these measures takes the network away."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from aver import pretrained
 from aver.errors import ModelError
+from aver.server.isolation import MEASURES
 from aver.server.jobs import Problem
 from aver.server.names import IN, OUT
 from aver.server.settings import ServerSettings
@@ -22,7 +23,8 @@ from aver.server.settings import ServerSettings
 START_SECONDS = 120.0
 """How long loading the networks may take."""
 
-_LONGEST_LINE = 1 << 20
+_MOST_AT_ONCE = 1 << 16
+_LONGEST_SECONDS = 1e9
 
 TITLES = {
     "unreadable_recording": "The recording cannot be analysed",
@@ -113,27 +115,21 @@ class AnalysisProcess:
     def events(self, timeout: float) -> list[dict[str, Any]]:
         """What it said within *timeout* seconds; ``{"event": "died"}`` where it is no more."""
         self._selector.select(timeout)
-        with suppress(BlockingIOError):
-            while piece := os.read(self._out.fileno(), 1 << 16):
-                self._buffer += piece
-            return [*self._complete(), self._death()]
-        return self._complete()
-
-    def _complete(self) -> list[dict[str, Any]]:
-        *lines, self._buffer = self._buffer.split(b"\n")
-        if len(self._buffer) > _LONGEST_LINE:  # a process gone astray
+        try:
+            piece = os.read(self._out.fileno(), _MOST_AT_ONCE)
+        except BlockingIOError:
+            return []
+        if not piece:
+            return [self._death()]
+        *lines, self._buffer = (self._buffer + piece).split(b"\n")
+        if len(self._buffer) > _MOST_AT_ONCE:  # gone astray
             self.kill()
             self._buffer = b""
-        found = []
-        for line in lines:
-            with suppress(ValueError):
-                event = json.loads(line)
-                if isinstance(event, dict) and isinstance(event.get("event"), str):
-                    found.append(event)
+        found = [event for line in lines if (event := _event(line)) is not None]
         for event in found:
             if event["event"] == "ready":
                 self.is_ready = True
-                self.isolation = list(event["isolation"])
+                self.isolation = [name for name in MEASURES if name in event["isolation"]]
         return found
 
     def _death(self) -> dict[str, Any]:
@@ -170,6 +166,32 @@ def check_networks(settings: ServerSettings) -> None:
             pretrained.path_of(name)
     if settings.affect and not Path(settings.affect).is_file():
         raise ModelError(settings.affect, "there is no such file", "Check the path")
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """What the process said, in the form that was agreed; None for anything else.
+
+    Whoever has found a hole in a decoder speaks here, so nothing is believed.
+    """
+    try:
+        said = json.loads(line)
+        match said["event"]:
+            case "ready":
+                return {"event": "ready", "isolation": [str(name) for name in said["isolation"]]}
+            case "progress":
+                done, total = float(said["done"]), said["total"]
+                total = None if total is None else float(total)
+                if all(0 <= value < _LONGEST_SECONDS for value in (done, total or 0.0)):
+                    return {"event": "progress", "done": done, "total": total}
+            case "done":
+                return {"event": "done"}
+            case "problem":
+                places = [str(place)[:200] for place in said["places"][-12:]]
+                told = {"code": str(said["code"])[:40], "detail": str(said["detail"])[:1000]}
+                return {"event": "problem", "places": places, **told}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    return None
 
 
 def code_of_death(number: int) -> str:

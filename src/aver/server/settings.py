@@ -103,7 +103,7 @@ class ServerSettings(BaseModel):
     uploads_per_minute: int = Field(60, ge=1)
     max_live: int = Field(2, ge=0)
 
-    max_memory_bytes: int = Field(6 * _GIB, ge=512 * _MIB)
+    max_memory_bytes: int = Field(4 * _GIB, ge=512 * _MIB)
     cpu_seconds_per_second: float = Field(20.0, gt=0)
     cpu_seconds_floor: float = Field(120.0, ge=1)
     max_file_bytes: int = Field(_GIB, ge=1)

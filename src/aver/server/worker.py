@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from aver.errors import AverError
 from aver.server.attempt import Attempt, StoppedError
 from aver.server.files import JobFiles, remove
 from aver.server.jobs import Job, Problem
@@ -68,7 +67,6 @@ class Worker:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock.acquire()
         try:
-            self._running_process()
             while not self._stop.is_set():
                 if not self._work_once():
                     self._stop.wait(self.settings.poll_seconds)
@@ -79,6 +77,13 @@ class Worker:
 
     def _work_once(self) -> bool:
         """Claim a job and see it through; False where there is none, or no database."""
+        try:
+            # Before a job is claimed: the time to load is nobody's, and a failure no attempt.
+            self._running_process()
+        except OSError as error:
+            log_error("process cannot be started", error, worker=self.name)
+            self._stop.wait(_LATER_SECONDS)
+            return False
         try:
             job = self.store.claim(
                 self.name,
@@ -100,8 +105,6 @@ class Worker:
         except LeaseLostError:
             log("job lost", job=job.id)
             self._end_process()
-        if not self._stop.is_set():
-            self._running_process()
         return True
 
     def _see_through(self, job: Job) -> Job:
@@ -133,11 +136,11 @@ class Worker:
         place = self._own / IN / RECORDING
         source = self.files.recording(job.id)
         try:
-            os.link(source, place)
+            os.link(source, place, follow_symlinks=False)
         except FileNotFoundError:
             raise
         except OSError:  # a file system without hard links
-            shutil.copyfile(source, place)
+            shutil.copyfile(source, place, follow_symlinks=False)
 
     def _finished(self, job: Job) -> Job:
         result = self._own / OUT / TIMELINE
@@ -226,7 +229,7 @@ def main() -> None:
     threading.Thread(target=until_orphaned, daemon=True).start()
     try:
         worker.run()
-    except AverError as error:
+    except Exception as error:
         log_error("worker ended", error, worker=name)
         sys.exit(1)
 
