@@ -378,6 +378,9 @@ def test_records_that_are_damaged_or_not_disjoint_are_refused(made, tmp_path):
     (copy / "soundscapes.json").write_text("{")
     with pytest.raises(CorpusError, match="cannot be read"):
         check_soundscapes(copy)
+    (copy / "soundscapes.json").write_text('{"identity": "a"}')
+    with pytest.raises(CorpusError, match="says nothing of sources, scapes"):
+        check_soundscapes(copy)
     shutil.copy(made / "soundscapes.json", copy / "soundscapes.json")
     (copy / "test" / "00001.flac").unlink()
     with pytest.raises(CorpusError, match=r"00001\.flac: is not there"):

@@ -38,18 +38,19 @@ from aver.corpora.soundscapes_cast import (
     SPLITS,
     VERBAL,
     Cast,
-    check_disjoint,
     make_casts,
 )
+from aver.corpora.soundscapes_record import RECORD, check_soundscapes, read_record
 from aver.corpora.soundscapes_scene import Readers, make_scene, plan
 from aver.corpora.soundscapes_settings import SoundscapesSettings, settings_of
 from aver.corpora.soundscapes_sound import flac
-from aver.errors import CorpusError, OutputError
+from aver.errors import OutputError
 from aver.report.files import write_files, writer_of
 
 __all__ = [
     "LABELS",
     "NON_VERBAL",
+    "RECORD",
     "SPLITS",
     "VERBAL",
     "SoundscapesSettings",
@@ -59,7 +60,6 @@ __all__ = [
     "settings_of",
 ]
 
-RECORD: Final = "soundscapes.json"
 VERSION: Final = 1
 MADE: Final = (
     "soundscapes: mixtures of recordings, nobody annotated them; laughter by the category that "
@@ -189,34 +189,6 @@ def _finish(
         note.unlink()
     if (out / _UNFINISHED).is_dir():
         (out / _UNFINISHED).rmdir()
-
-
-def read_record(root: Path) -> dict[str, Any]:
-    """What ``soundscapes.json`` says.
-
-    Raises:
-        CorpusError: if it is not there, or damaged.
-    """
-    try:
-        return dict(json.loads((root / RECORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        advice = "Make them with: aver events soundscapes DATA OUT"
-        raise CorpusError(root / RECORD, f"cannot be read ({error})", advice) from error
-
-
-def check_soundscapes(root: Path) -> None:
-    """Refuse soundscapes of which two parts share a speaker or a source, or files are missing.
-
-    Raises:
-        CorpusError: naming the parts and what they share, or the first file that is not there.
-    """
-    record = read_record(root)
-    check_disjoint(record["sources"], root)
-    for split, scapes in record["scapes"].items():
-        for scape in scapes:
-            file = root / split / scape["filename"]
-            if not file.is_file():
-                raise CorpusError(file, "is not there", "Make the soundscapes anew")
 
 
 def _identity(settings: SoundscapesSettings, casts: Mapping[str, Cast]) -> str:
