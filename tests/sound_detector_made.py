@@ -8,7 +8,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from aver.features.sound_events import Decoding, DetectorSettings, LogMelSettings
+from aver.features.sound_events import (
+    NON_VERBAL,
+    VERBAL,
+    Decoding,
+    DetectorSettings,
+    LogMelSettings,
+)
 
 LABELS = ("low", "high")
 REACH = 10
@@ -20,8 +26,10 @@ def settings(**changes) -> DetectorSettings:
     plain = Decoding(threshold=0.5, median=5, minimum=0.1, gap=0.2)
     known = {
         "labels": LABELS,
+        "verbal": ("low",),
+        "non_verbal": ("high",),
         "log_mel": LogMelSettings(),
-        "decoding": dict.fromkeys(LABELS, plain),
+        "decoding": dict.fromkeys((VERBAL, NON_VERBAL, *LABELS), plain),
         "seen_subjects": ("ravdess/*",),
     }
     return DetectorSettings(**{**known, **changes})

@@ -113,7 +113,7 @@ def test_a_file_without_an_output_is_refused(tmp_path, output):
 
 
 def test_metadata_that_do_not_fit_are_refused(tmp_path):
-    three = settings(labels=("a", "b", "c"))
+    three = settings(labels=("a", "b", "c"), verbal=(), non_verbal=())
     with pytest.raises(ModelError, match="gives 2 scores a frame, its metadata name 3 labels"):
         SoundEventDetector(make_detector(tmp_path / "three.onnx", stated=three))
     forty = settings(log_mel=LogMelSettings(bands=40))

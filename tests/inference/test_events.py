@@ -13,7 +13,8 @@ from sound_detector_made import make_detector, settings, tones
 
 from aver.errors import ModelError
 from aver.features.sound_event_detector import SoundEventDetector
-from aver.features.sound_events import Decoding, LogMelSettings, decode
+from aver.features.sound_event_names import named_events
+from aver.features.sound_events import Decoding, LogMelSettings
 from aver.inference import front
 from aver.inference.analyze import Analyzer
 from aver.inference.events import EventLane, LoudFrames, RunningDecoder
@@ -154,25 +155,35 @@ def test_events_are_settled_on_the_way(network):
     gap=st.sampled_from([0.0, 0.06, 0.1, 0.3]),
     minimum=st.sampled_from([0.0, 0.1]),
     noise=st.booleans(),
+    grouped=st.booleans(),
 )
 @limits(max_examples=150, deadline=None)
-def test_scores_in_pieces_give_the_events_of_all_at_once(runs, cuts, median, gap, minimum, noise):
+def test_scores_in_pieces_give_the_events_of_all_at_once(
+    runs, cuts, median, gap, minimum, noise, grouped
+):
     first = np.repeat([v for _, v in runs], [n for n, _ in runs]) if runs else np.zeros(0)
-    scores = np.stack([first, first[::-1]], axis=1).astype(np.float32)
+    random = np.random.default_rng(0)
+    named = random.random((len(first), 3)).cumsum(axis=0) % 1.0  # leading labels that come and go
+    scores = np.stack([first, first[::-1], *named.T], axis=1).astype(np.float32)
     if noise:
-        scores += np.random.default_rng(0).uniform(-0.1, 0.1, scores.shape).astype(np.float32)
+        scores += random.uniform(-0.1, 0.1, scores.shape).astype(np.float32)
+    names = ("verbal", "non_verbal", "man", "woman", "sneeze")
     how = {
-        "low": Decoding(threshold=0.5, median=median, minimum=minimum, gap=gap),
-        "high": Decoding(threshold=0.3, median=3, gap=gap / 2),
+        "verbal": Decoding(threshold=0.5, median=median, minimum=minimum, gap=gap),
+        "non_verbal": Decoding(threshold=0.3, median=3, gap=gap / 2),
+        "sneeze": Decoding(threshold=0.8, gap=gap),
     }
-    asked = settings(decoding=how, log_mel=LogMelSettings(hop=0.02))
+    groups = {"verbal": names[2:4], "non_verbal": names[4:]}
+    if not grouped:
+        groups = {"verbal": (), "non_verbal": ()}
+    asked = settings(labels=names[2:], decoding=how, log_mel=LogMelSettings(hop=0.02), **groups)
     running = RunningDecoder(asked)
     found, at = [], 0
     for cut in [*cuts, len(scores)]:
         found += running.push(scores[at : at + cut])
         at += cut
     found += running.finish()
-    whole = decode({"low": scores[:, 0], "high": scores[:, 1]}, asked)
+    whole = named_events(dict(zip(names, scores.T, strict=True)), asked)
     expected = [(round(e.start, 3), round(e.end, 3), e.label) for e in whole]
     assert sorted(spans(found)) == sorted(expected)
 
@@ -188,7 +199,7 @@ def test_loud_frames_by_hand():
 def test_two_hours_in_bounded_memory(network):
     """Two hours of scores: what is held does not grow with the recording."""
     decoder = RunningDecoder(SoundEventDetector(network).settings)
-    scores = np.zeros((500, 2), np.float32)
+    scores = np.zeros((500, 4), np.float32)
     scores[100:200] = 0.9
     found, most = 0, 0
     for _ in range(720):

@@ -7,13 +7,15 @@ events wherever every label has been quiet for long enough, and are forgotten th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aver.features.sound_event_detector import SCORES, SoundEventDetector
-from aver.features.sound_events import DetectorSettings, find_events
+from aver.features.sound_event_names import leading_names, named_events
+from aver.features.sound_events import NON_VERBAL, VERBAL, DetectorSettings
 from aver.media import SAMPLE_RATE, Window
 from aver.timeline import Event
 
@@ -31,7 +33,7 @@ class EventLane:
     """
 
     def __init__(self, detector: SoundEventDetector):
-        self._stream = detector.start()
+        self._stream = detector.start((VERBAL, NON_VERBAL, SCORES))
         self._decoder = RunningDecoder(detector.settings)
         self._loud = LoudFrames(detector.settings.log_mel.hop_samples)
         self._events: list[Event] = []
@@ -48,16 +50,18 @@ class EventLane:
             samples[: len(heard)] = heard
         self._loud.push(samples)
         for found in self._stream.push(samples):
-            self._hear(found[SCORES])
+            self._hear(found)
 
     def finish(self) -> list[Event]:
         """All events, ordered by start, then end and label."""
         for found in self._stream.finish():
-            self._hear(found[SCORES])
+            self._hear(found)
         self._keep(self._decoder.finish())
         return sorted(self._events, key=lambda e: (e.start, e.end, e.label))
 
-    def _hear(self, scores: Floats) -> None:
+    def _hear(self, found: Mapping[str, Floats]) -> None:
+        columns = (found[VERBAL][:, None], found[NON_VERBAL][:, None], found[SCORES])
+        scores = np.concatenate(columns, axis=1)
         self._keep(self._decoder.push(scores * self._loud.take(len(scores))[:, None]))
 
     def _keep(self, events: list[Event]) -> None:
@@ -95,7 +99,7 @@ class LoudFrames:
 class RunningDecoder:
     """Scores that come in pieces to events: the same as of all scores at once.
 
-    Scores are held back to the last place where every label has been below its threshold for so
+    Scores are held back to the last place where every detector has been below its threshold for so
     long that neither its median filter nor a closed gap reaches across.
 
     Args:
@@ -103,19 +107,27 @@ class RunningDecoder:
     """
 
     def __init__(self, settings: DetectorSettings):
-        self._labels = settings.labels
-        self._decodings = [settings.decoding_of(label) for label in self._labels]
+        self._settings = settings
+        self._names = (VERBAL, NON_VERBAL, *settings.labels)
         self._hop = settings.log_mel.hop
-        self._thresholds = np.array([d.threshold for d in self._decodings], np.float32)
-        self._reach = max(max(d.median, int(d.gap / self._hop) + 1) for d in self._decodings)
-        self._held = np.zeros((0, len(self._labels)), np.float32)
+        leading = leading_names(settings)
+        self._leading = [self._names.index(name) for name in leading]
+        decodings = [settings.decoding_of(name) for name in leading]
+        self._thresholds = np.array([d.threshold for d in decodings], np.float32)
+        self._reach = max(max(d.median, int(d.gap / self._hop) + 1) for d in decodings)
+        self._held = np.zeros((0, len(self._names)), np.float32)
         self._quiet = np.zeros(0, np.bool_)
         self._first = 0
 
     def push(self, scores: Floats) -> list[Event]:
-        """Take the next scores (frames, labels); the events that are settled by now."""
+        """Take the next scores; the events that are settled by now.
+
+        Args:
+            scores: (frames, 2 + labels), those of the two binary detectors first.
+        """
+        quiet = (scores[:, self._leading] < self._thresholds).all(axis=1)
         self._held = np.concatenate([self._held, scores])
-        self._quiet = np.concatenate([self._quiet, (scores < self._thresholds).all(axis=1)])
+        self._quiet = np.concatenate([self._quiet, quiet])
         # Quiet for reach on both sides of the cut: so many quiet frames in a row around it.
         counted = np.concatenate([[0], np.cumsum(self._quiet)])
         length = 2 * self._reach
@@ -127,17 +139,16 @@ class RunningDecoder:
         return self._decode(len(self._held))
 
     def _decode(self, count: int) -> list[Event]:
+        scores = dict(zip(self._names, self._held[:count].T, strict=True))
+        start = self._first * self._hop
         found = [
             Event(
-                round(self._first * self._hop + event.start, 3),
-                round(self._first * self._hop + event.end, 3),
+                round(start + event.start, 3),
+                round(start + event.end, 3),
                 event.label,
                 round(event.score, 4),
             )
-            for column, (label, decoding) in enumerate(
-                zip(self._labels, self._decodings, strict=True)
-            )
-            for event in find_events(self._held[:count, column], label, decoding, self._hop)
+            for event in named_events(scores, self._settings)
         ]
         self._held, self._quiet = self._held[count:], self._quiet[count:]
         self._first += count
