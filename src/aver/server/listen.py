@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -75,6 +76,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Catch signals without passing them on afterwards, so that workers are stopped too."""
+        if threading.current_thread() is not threading.main_thread():  # the only one that may
+            yield
+            return
         before = {s: signal.signal(s, self.handle_exit) for s in _SIGNALS}
         try:
             yield

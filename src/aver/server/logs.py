@@ -65,5 +65,7 @@ def set_up(level: str = "info", stream: TextIO | None = None) -> None:
         logger.handlers = [handler] if name != "uvicorn.error" else []
         logger.propagate = name == "uvicorn.error"
         logger.setLevel(level.upper())
+    # What a form's parser says of a damaged form is in the problem that the client gets.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     # uvicorn's own access log would write queries, and with them names of recordings.
     logging.getLogger("uvicorn.access").disabled = True

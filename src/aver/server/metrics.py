@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -24,9 +27,17 @@ class Metrics:
 
     Args:
         counts: gives how many jobs there are in each state.
+        ended_after: gives the jobs that ended after a time, in the order of their ends.
     """
 
-    def __init__(self, counts: Callable[[], Mapping[str, int]]):
+    def __init__(
+        self,
+        counts: Callable[[], Mapping[str, int]],
+        ended_after: Callable[[datetime], Sequence[Job]],
+    ):
+        self._ended_after = ended_after
+        self._counted_until = datetime.now(UTC)
+        self._counting = Lock()
         self.registry = registry = CollectorRegistry()
         registry.register(_Jobs(counts))
         self.requests = Counter(
@@ -77,18 +88,21 @@ class Metrics:
         info = Gauge("aver_build_info", "Version of aver.", ("version",), registry=registry)
         info.labels(__version__).set(1)
 
-    def ended(self, job: Job) -> None:
-        """Count a job that has ended; call it once for each."""
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format; asks the store."""
+        with self._counting, suppress(StoreUnavailableError):
+            for job in self._ended_after(self._counted_until):
+                self._count(job)
+                self._counted_until = max(self._counted_until, job.finished or job.created)
+        return generate_latest(self.registry)
+
+    def _count(self, job: Job) -> None:
         self.jobs_ended.labels(job.state).inc()
         if job.started is not None and job.finished is not None:
             self.job_seconds.observe(max(0.0, (job.finished - job.started).total_seconds()))
             self.job_wait_seconds.observe(max(0.0, (job.started - job.created).total_seconds()))
         if job.state == "done" and job.seconds_total:
             self.recording_seconds.inc(job.seconds_total)
-
-    def text(self) -> bytes:
-        """All of it, in Prometheus' text format."""
-        return generate_latest(self.registry)
 
 
 class _Jobs(Collector):

@@ -206,7 +206,7 @@ async def status(services: Shared, job_id: JobId) -> Response:
 
 @router.get(
     "/{job_id}/events",
-    response_class=EventStream,
+    response_class=Response,
     summary="Follow an analysis",
     responses={
         200: {

@@ -136,7 +136,7 @@ async def show_metrics(services: Shared) -> Response:
     summary="What a problem means",
     responses={
         200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page."},
-        **described("bad-request", "not-found", "too-many-requests"),
+        **described("bad-request", "not-found", "invalid-request", "too-many-requests"),
     },
 )
 async def explain_problem(code: Annotated[str, Path(max_length=100)]) -> Response:

@@ -47,7 +47,7 @@ class Services:
         self.settings = settings
         self.store = store
         self.files = files
-        self.metrics = Metrics(store.counts)
+        self.metrics = Metrics(store.counts, store.ended_after)
         self.recent = Recent(store.get)
         self.watcher = Watcher(store.get)
         key = settings.api_key.get_secret_value() if settings.api_key is not None else None
