@@ -41,7 +41,8 @@ class LogMelSettings(_Fixed):
         bands: mel bands (HTK scale, triangles).
         lowest: hertz where the first band begins.
         highest: hertz where the last ends, at most half the rate.
-        floor: added to a band's power before the logarithm; a full-scale sine has power 1.
+        floor: added to a band's power before the logarithm; a full-scale sine has power 1 in
+            the bin of its frequency.
         mean: of each band over the training sound; empty for none.
         std: standard deviation of each band over the training sound; empty for none.
     """
@@ -88,12 +89,15 @@ class Decoding(_Fixed):
 
     Attributes:
         threshold: least score inside an event.
+        peak: least highest score of an event; 0 asks for no more than ``threshold``. A low
+            threshold then finds where an event ends, and a high peak that it is one.
         median: frames of the median filter over the scores, odd; 1 for none.
         minimum: seconds; shorter events are left out.
         gap: seconds; shorter gaps between events of the same name are closed.
     """
 
     threshold: float = Field(0.5, gt=0, lt=1)
+    peak: float = Field(0.0, ge=0, lt=1)
     median: int = Field(1, ge=1)
     minimum: float = Field(0.0, ge=0)
     gap: float = Field(0.0, ge=0)
@@ -244,8 +248,8 @@ def find_events(
 ) -> list[DetectedEvent]:
     """The events of one name.
 
-    Median filter, threshold, gaps closed, then short ones left out. Starts and ends are the
-    borders of frames.
+    Median filter, threshold, gaps closed, then short and low ones left out. Starts and ends are
+    the borders of frames.
 
     Args:
         scores: (frames,) in [0, 1].
@@ -256,7 +260,8 @@ def find_events(
     scores = np.asarray(scores, np.float32)
     if scores.ndim != 1:
         raise ValueError(f"scores must have shape (frames,), not {scores.shape}")
-    inside = median_filtered(scores, decoding.median) >= decoding.threshold
+    smooth = median_filtered(scores, decoding.median)
+    inside = smooth >= decoding.threshold
     steps = np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8))
     spans: list[list[int]] = []
     for start, end in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True):
@@ -269,6 +274,7 @@ def find_events(
         DetectedEvent(start * hop, end * hop, label, float(scores[start:end].mean()))
         for start, end in spans
         if (end - start) * hop >= decoding.minimum - 1e-9
+        and smooth[start:end].max() >= decoding.peak
     ]
 
 

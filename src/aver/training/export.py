@@ -171,6 +171,23 @@ def export_onnx(
         free_axes(model, free)
     if further:
         further(model)
+    write_checked(model, rounded, example, path, metadata, tolerance)
+    return rounded
+
+
+def write_checked(
+    model: onnx.ModelProto,
+    rounded: nn.Module,
+    example: Sequence[Tensor],
+    path: Path,
+    metadata: Mapping[str, str] | None = None,
+    tolerance: float = 1e-4,
+) -> None:
+    """Write *model* with its *metadata* to *path*, if it computes what *rounded* does.
+
+    Raises:
+        ModelError: if the two differ by more than *tolerance* on *example*.
+    """
     for key, value in (metadata or {}).items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
@@ -182,7 +199,6 @@ def export_onnx(
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_bytes(model.SerializeToString())
     beside.replace(path)
-    return rounded
 
 
 def parity(model: str | Path | bytes, module: nn.Module, example: Sequence[Tensor]) -> float:
