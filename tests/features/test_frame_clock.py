@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aver.features.extractor import Features
-from aver.features.frame_clock import frame_count, nearest_earlier, rate_remark
+from aver.features.frame_clock import TOLERANCE, frame_count, nearest_earlier, rate_remark
 from aver.features.frame_rows import at_frames
 
 
@@ -28,7 +28,7 @@ def test_no_frame_shows_what_comes_later(times, frames):
     found = nearest_earlier(times, frames)
     assert (np.diff(found) >= 0).all()
     for frame, index in enumerate(found):
-        at = frame / 25 + 1e-6
+        at = frame / 25 + TOLERANCE
         assert times[index] <= at or index == 0
         assert index == len(times) - 1 or times[index + 1] > at
 
@@ -46,6 +46,14 @@ def test_a_rate_that_varies_is_told_and_rounded_stamps_are_not():
     assert rate_remark([0.0]) == rate_remark([]) == ""
     varying = np.cumsum([0.04] * 50 + [0.1] * 10)
     assert "10 of 59 steps differ from the usual 40 ms" in rate_remark(varying)
+
+
+def test_single_precision_moves_no_row_in_two_hours():
+    starts = np.arange(2 * 3600 * 25) / 25
+    times = np.stack([starts, starts + 0.04], axis=1).astype(np.float32)
+    values = np.arange(len(starts), dtype=np.float32)[:, None]
+    features = Features(values, times, np.ones(len(starts), np.bool_))
+    np.testing.assert_array_equal(at_frames(features), values)
 
 
 def test_rows_of_any_extractor_come_to_the_frames_by_time():

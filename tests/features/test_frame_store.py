@@ -104,10 +104,23 @@ def test_a_finished_stream_is_not_measured_again_nor_mixed_with_another(store):
         yield
 
     assert not store.put("F", "made", never(), ABOUT)
-    with pytest.raises(CorpusError, match=r"measured with other settings.*another name"):
+    with pytest.raises(CorpusError, match=r"measured with other settings.*--again.*another name"):
         store.put("F", "made", [rows(5)], {"extractor": "other"})
     with pytest.raises(CorpusError, match="other settings, precision"):
         FrameStore(store.root, precision="float16").put("F", "made", [rows(5)], ABOUT)
+
+
+def test_again_replaces_a_stream_once_the_new_one_is_whole(store):
+    store.put("F", "made", [rows(5)], ABOUT)
+    new = {"extractor": "other"}
+    writer = store.writer("F", "made", new, again=True)
+    assert not writer.is_finished
+    writer.add(rows(9, seed=1))
+    np.testing.assert_array_equal(store.open("F")["made"], rows(5))
+    writer.finish()
+    np.testing.assert_array_equal(store.open("F")["made"], rows(9, seed=1))
+    assert store.about("F", "made")["identity"] == new
+    assert store.writer("F", "made", new, again=True).is_finished
 
 
 def test_two_writers_of_one_stream_end_with_one_file(store, short_shards):

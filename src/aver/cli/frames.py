@@ -40,6 +40,9 @@ def frames(
     half: Annotated[
         bool, typer.Option("--float16", help="Half the size, three digits; the range is 65,504.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Measure anew what is there with other settings.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure films 25 times a second, on the recording's own clock, each stream once.
@@ -64,7 +67,12 @@ def frames(
     try:
         with _progress(errors, quiet) as progress:
             done = extract_frames(
-                kept, named, extractors, warn=lambda line: say(errors, line), progress=progress
+                kept,
+                named,
+                extractors,
+                warn=lambda line: say(errors, line),
+                progress=progress,
+                again=again,
             )
     except KeyboardInterrupt:
         say(errors, "stopped; finished minutes are kept. Run it again, and it goes on from there.")

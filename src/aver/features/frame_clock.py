@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 FRAMES_PER_SECOND = 25
 """Frames a second that features are aligned to: the rate of COGNIMUSE's traces."""
 
-_EPSILON = 1e-6
+TOLERANCE = 1e-3
+"""Seconds by which something may begin after a frame and still be there: containers round time
+stamps to a millisecond, and single precision to half of one within two hours."""
+
 _JITTER = 0.25
 """Share of the usual step by which steps may differ and still count as one rate: containers
 round time stamps to a millisecond or worse."""
-_SLIVER_SECONDS = 1e-3
 
 
 def frame_count(seconds: float) -> int:
     """Frames that begin within *seconds*: every 40 ms from 0."""
-    return max(0, math.ceil((seconds - _SLIVER_SECONDS) * FRAMES_PER_SECOND))
+    return max(0, math.ceil((seconds - TOLERANCE) * FRAMES_PER_SECOND))
 
 
 def nearest_earlier(times: Sequence[float] | NDArray[np.floating], frames: int) -> NDArray[np.intp]:
@@ -34,7 +36,7 @@ def nearest_earlier(times: Sequence[float] | NDArray[np.floating], frames: int) 
         (frames,) index into *times*; 0 for frames before the first.
     """
     at = np.arange(frames) / FRAMES_PER_SECOND
-    found = np.searchsorted(np.asarray(times, np.float64), at + _EPSILON, side="right") - 1
+    found = np.searchsorted(np.asarray(times, np.float64), at + TOLERANCE, side="right") - 1
     return np.asarray(found.clip(0), np.intp)
 
 
@@ -48,7 +50,7 @@ def rate_remark(times: Sequence[float]) -> str:
     if len(steps) < 2:
         return ""
     usual = float(np.median(steps))
-    odd = np.abs(steps - usual) > max(_JITTER * usual, 2 * _SLIVER_SECONDS)
+    odd = np.abs(steps - usual) > max(_JITTER * usual, 2 * TOLERANCE)
     if not odd.any():
         return ""
     return (

@@ -47,6 +47,7 @@ def extract_frames(
     *,
     warn: Callable[[str], None],
     progress: Progress | None = None,
+    again: bool = False,
 ) -> FramesDone:
     """Measure every stream of every film that is not in *store*.
 
@@ -59,6 +60,7 @@ def extract_frames(
         streams: extractor of each stream by its name.
         warn: called with one line, the film's file in it.
         progress: told of every minute that is finished.
+        again: whether what is there with other settings, or of another file, is measured anew.
 
     Raises:
         AverError: if an extractor cannot be used at all (its package, its weights).
@@ -76,7 +78,7 @@ def extract_frames(
             tell(f"{film}: {name}", done, every)
             try:
                 known = {**about[name], "file": hashes.of(file)}
-                writer = store.writer(film, name, known)
+                writer = store.writer(film, name, known, again=again)
                 if writer.is_finished:
                     present += 1
                 else:

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aver.errors import MediaError
-from aver.features.frame_clock import FRAMES_PER_SECOND, frame_count, rate_remark
+from aver.features.frame_clock import FRAMES_PER_SECOND, TOLERANCE, frame_count, rate_remark
 from aver.media import read_windows, starts
 
 Floats = NDArray[np.float32]
 
 _FASTEST = 120.0
-_EPSILON = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,7 @@ def shown_pictures(
             end = window.end + begins
             for frame in window.frames:
                 time = frame.time + begins
-                upto = math.ceil(time * FRAMES_PER_SECOND - _EPSILON)
+                upto = math.ceil((time - TOLERANCE) * FRAMES_PER_SECOND)
                 if image is not None and upto > at:
                     if upto > first:
                         yield Shown(image, max(at, first), upto - max(at, first))

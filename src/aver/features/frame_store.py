@@ -135,7 +135,13 @@ class FrameStore:
         return found
 
     def put(
-        self, film: str, stream: str, rows: Iterable[Floats], identity: Mapping[str, Any]
+        self,
+        film: str,
+        stream: str,
+        rows: Iterable[Floats],
+        identity: Mapping[str, Any],
+        *,
+        again: bool = False,
     ) -> bool:
         """Store a stream that comes in pieces (n, width), from the film's beginning.
 
@@ -143,10 +149,10 @@ class FrameStore:
             False where it was there with this *identity*; then nothing is read from *rows*.
 
         Raises:
-            CorpusError: if the stream is there with another identity.
+            CorpusError: if the stream is there with another identity, unless *again*.
             OutputError: if it cannot be written.
         """
-        writer = self.writer(film, stream, identity)
+        writer = self.writer(film, stream, identity, again=again)
         if writer.is_finished:
             return False
         writer.begin_anew()
@@ -155,12 +161,15 @@ class FrameStore:
         writer.finish()
         return True
 
-    def writer(self, film: str, stream: str, identity: Mapping[str, Any]) -> StreamWriter:
+    def writer(
+        self, film: str, stream: str, identity: Mapping[str, Any], *, again: bool = False
+    ) -> StreamWriter:
         """Write a stream, or go on with one that was begun with the same *identity*.
 
         Raises:
             SettingError: if a name cannot be a file's name.
-            CorpusError: if the stream is there with another identity.
+            CorpusError: if the stream is there with another identity, unless *again*: then it is
+                replaced once the new one is whole.
             OutputError: if the store cannot be written.
         """
         for kind, name in (("film", film), ("stream", stream)):
@@ -169,7 +178,7 @@ class FrameStore:
         if not (self.root / _MARKER).exists():
             mark = {"format": FORMAT, "frames_per_second": FRAMES_PER_SECOND, "aver": __version__}
             write_atomically(self.root, json.dumps(mark).encode(), _MARKER)
-        return StreamWriter(self.root / film, stream, identity, self.precision)
+        return StreamWriter(self.root / film, stream, identity, self.precision, again=again)
 
     def _map(self, film: str, stream: str) -> np.memmap:
         path = self.root / film / f"{stream}.npy"

@@ -35,13 +35,20 @@ class StreamWriter:
         stream: its name.
         identity: all that its numbers depend on.
         precision: ``float32`` or ``float16``.
+        again: whether a stream that is finished with another identity gives way.
 
     Raises:
         CorpusError: if the stream is finished with another identity.
     """
 
     def __init__(
-        self, folder: Path, stream: str, identity: Mapping[str, Any], precision: Precision
+        self,
+        folder: Path,
+        stream: str,
+        identity: Mapping[str, Any],
+        precision: Precision,
+        *,
+        again: bool = False,
     ):
         self.folder, self.stream = folder, stream
         self._precision = precision
@@ -49,6 +56,7 @@ class StreamWriter:
         self._shards = folder / f".{stream}"
         self._target, self._described = folder / f"{stream}.npy", folder / f"{stream}.json"
         self._waiting: list[Floats] = []
+        self._again = again
         self.is_finished = self._look()
         self.frames = 0 if self.is_finished else self._resume()
 
@@ -58,10 +66,12 @@ class StreamWriter:
         if found is None or not self._target.is_file():
             return False
         if {key: found.get(key) for key in self._about} != _plain(self._about):
+            if self._again:
+                return False
             raise CorpusError(
                 self._target,
                 "was measured with other settings, precision or another file",
-                "Give the stream another name (NAME=EXTRACTOR), delete it, or name another store",
+                "Measure it anew (--again), or give the stream another name (NAME=EXTRACTOR)",
             )
         return True
 
