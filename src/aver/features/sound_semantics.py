@@ -83,8 +83,10 @@ class SoundSemantics(Extractor):
 
     @property
     def seen_subjects(self) -> frozenset[str]:
-        """Whom the network was trained on; see :func:`aver.features.weights.seen_by`."""
-        return seen_by(self.settings.network, "sound_events", self.detector.metadata)
+        """Whom the network was trained on, as its file says; see :func:`.weights.seen_by`."""
+        # The file names every speaker, the catalogue whole corpora.
+        stated = frozenset(self.detector.settings.seen_subjects)
+        return stated or seen_by(self.settings.network, "sound_events", self.detector.metadata)
 
     @property
     def depends_on(self) -> Mapping[str, str]:
