@@ -27,7 +27,7 @@ export function drawBoxes(canvas, { cast, names, labels, paint, media, time, pic
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  const drawn = [];
+  const drawn = [], plates = [];
   for (const one of cast) {
     const box = one.tracks.face?.box ? boxAt(one.tracks.face, time) : null;
     if (!box) continue;
@@ -45,20 +45,24 @@ export function drawBoxes(canvas, { cast, names, labels, paint, media, time, pic
     }
     context.setLineDash([]);
     const words = label < 0 ? names.of(one.person) : `${names.of(one.person)} · ${printable(labels[label])} ${scoreAt(lead, label, index).toFixed(2)}`;
-    plate(context, words, label < 0 ? null : paint.labels[label], { x, y, w, tall }, { width, height });
+    plate(context, words, label < 0 ? null : paint.labels[label], { x, y, w, tall }, { width, height }, plates);
     drawn.push({ person: one.person, x, y, width: w, height: tall, words });
   }
   return drawn;
 }
 
-function plate(context, words, colour, { x, y, tall }, { width, height }) {
+/** A name on a dark plate, where it hides no other: above its face, below it, or further up. */
+function plate(context, words, colour, { x, y, tall }, { width, height }, taken) {
   context.font = "600 12.5px system-ui, sans-serif";
   context.textBaseline = "middle";
   const mark = colour ? 12 : 0;
   const room = Math.min(width - 4, context.measureText(words).width + 14 + mark), high = 20;
   const left = Math.min(Math.max(2, x - 1), width - room - 2);
-  const above = y - high - 3;
-  const top = above >= 2 ? above : Math.min(height - high - 2, y + tall + 3);
+  const isFree = (at) => at >= 2 && at <= height - high - 2
+    && taken.every((other) => at + high <= other.top || at >= other.top + high || left + room <= other.left || left >= other.left + other.room);
+  const places = [y - high - 3, y + tall + 3, y - 2 * high - 5, y + tall + high + 5];
+  const top = places.find(isFree) ?? Math.min(height - high - 2, Math.max(2, places[0]));
+  taken.push({ left, room, top });
   context.fillStyle = "rgba(12, 14, 18, 0.82)";
   context.beginPath();
   context.roundRect(left, top, room, high, 4);

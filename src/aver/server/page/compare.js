@@ -1,11 +1,12 @@
 // Two recordings under each other, on one time axis or each on its own.
 
 import * as api from "./api.js";
+import { scaleOf } from "./curves.js";
 import { fill, h } from "./dom.js";
 import { printable } from "./format.js";
 import { Paint } from "./palette.js";
 import { leadingTrack, means } from "./people.js";
-import { factsOf, notes, Opened, timelineKeys } from "./recording.js";
+import { factsOf, meaning, Opened, timelineKeys } from "./recording.js";
 import { defineLabels, swatch } from "./swatches.js";
 import { Choice } from "./timeline.js";
 import { toolbar } from "./toolbar.js";
@@ -64,9 +65,10 @@ export async function comparePage(ids) {
     for (const one of opened) one.destroy();
     const total = Math.max(...opened.map((one) => one.packed.duration));
     const shared = page.shared ? new View(total, Math.min(total, 2)) : null;
+    const scale = scaleOf(opened.flatMap((one) => one.packed.tracks));
     const longest = first.packed.duration >= second.packed.duration ? first : second;
     for (const one of opened) {
-      one.build({ choice, paint, view: shared, leads: !shared || one === longest });
+      one.build({ choice, paint, scale, view: shared, leads: !shared || one === longest });
       one.onSeek = shared ? (time) => { for (const each of opened) each.seek(time); } : null;
     }
     second.stage.player.muted = true;
@@ -80,7 +82,7 @@ export async function comparePage(ids) {
   }
 
   draw();
-  const element = h("div", { class: "compare" }, head, h("p", { class: "meaning" }, notes(first.packed)),
+  const element = h("div", { class: "compare" }, head, meaning(),
     h("div", { class: "row between" }, picker(jobs, chosen), h("div", { class: "group", role: "group", "aria-label": "Time axis" }, modes)), body);
   return {
     element, title: "Compare", opened,

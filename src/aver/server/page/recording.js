@@ -37,14 +37,14 @@ export class Opened {
   }
 
   /** Make player and timeline. Views and choices may be shared; then one of them leads the playhead. */
-  build({ choice, paint, view = null, leads = true }) {
+  build({ choice, paint, view = null, leads = true, scale }) {
     const { packed, names, cast } = this;
     const window = packed.tracks.length && packed.tracks[0].count ? packed.tracks[0].end[0] - packed.tracks[0].start[0] : 0.5;
     this.view = view ?? new View(packed.duration, Math.max(1, 4 * window));
     const faces = (one, i) => this.seen.faces.get(one.person)?.[i] ?? null;
     this.stage = new Stage({ packed, names, paint, cast, faces, label: this.name, source: this.job.links.recording ? api.recordingUrl(this.job.id) : null });
     this.timeline = new Timeline({
-      packed, view: this.view, paint, names, choice, thumbnails: faces, label: this.name,
+      packed, view: this.view, paint, names, choice, scale, thumbnails: faces, label: this.name,
       seek: (time) => (this.onSeek ?? ((t) => this.seek(t)))(time), onRename: (one, head) => this.#rename(one, head),
     });
     if (leads) this.stage.addEventListener("time", () => this.view.arrive(this.stage.clock.time, this.stage.clock.isPlaying));
@@ -89,26 +89,35 @@ export class Opened {
   }
 }
 
+const codecName = (name) => printable(String(name ?? "").replace(/float$/u, ""));
+
 /** What stands in the head of a recording: length, picture, sound. */
 export function factsOf(packed, job) {
   const { media, duration } = packed;
   const facts = media.is_image ? [] : [clock(duration, duration < 60 ? 1 : 0)];
   if (media.has_video) facts.push([media.is_image ? "picture" : "video", media.width ? `${media.width} × ${media.height}` : "", media.video_codec].filter(Boolean).map(printable).join(" "));
   else if (media.has_video === false) facts.push("no picture");
-  if (media.has_audio) facts.push(["sound", media.sample_rate ? `${media.sample_rate / 1000} kHz` : "", String(media.audio_codec ?? "").replace(/float$/u, "")].filter(Boolean).map(printable).join(" "));
+  if (media.has_audio) facts.push(["sound", media.sample_rate ? `${media.sample_rate / 1000} kHz` : "", codecName(media.audio_codec)].filter(Boolean).map(printable).join(" "));
   else if (media.has_audio === false && !media.is_image) facts.push("no sound");
   if (job?.size) facts.push(bytes(job.size));
   return facts;
 }
 
-export function notes(packed) {
+/** One line above every result. */
+export const meaning = () => h("p", { class: "meaning" },
+  "Scores of what faces and voices express, as an observer might name it, with their uncertainty; not of what anybody feels. ",
+  h("a", { href: "#/guide" }, "How to read this, and what it must not be used for"));
+
+/** What stands below a timeline: how sure the scores are, and how to move. */
+function below(packed) {
   const error = packed.model.expected_calibration_error;
   const off = typeof error === "number" ? error : error?.fused;
   return [
-    "Scores of expressed emotion, as an observer might name it, with their uncertainty. They do not say what anybody feels. ",
-    typeof off === "number" ? `On held-out recordings, stated and actual rates of being right differ by ${(100 * off).toFixed(1)} percentage points on average; expect more on others. ` : "",
-    "Hatched and half-height parts rest on weak evidence. ",
-    h("a", { href: "#/guide" }, "How to read this, and what it must not be used for"),
+    h("p", { class: "hint" }, "Hatched and half-height parts rest on weak evidence. ", typeof off === "number"
+      ? `On held-out recordings, stated and actual rates of being right differ by ${(100 * off).toFixed(1)} percentage points on average; on others, expect more.`
+      : "How often a label of a given score is right was not measured for this model: compare scores with one another rather than take them for chances."),
+    h("p", { class: "hint mouse-only" }, "Click or drag to move the playhead. Zoom with + and −, the wheel over the scale, or Ctrl and the wheel; Shift and the wheel moves along. Space plays; arrows move a second, with Shift ten."),
+    h("p", { class: "hint touch-only" }, "Tap or drag sideways to move the playhead; pinch to zoom."),
   ];
 }
 
@@ -141,12 +150,12 @@ export async function recordingPage(id) {
   const element = h("div", { class: "recording" },
     h("header", { class: "head" }, h("div", {}, h("h1", {}, h("bdi", {}, name)), h("ul", { class: "facts" }, factsOf(packed, job).map((fact) => h("li", {}, fact)))),
       h("div", { class: "row" }, downloads(job), h("a", { class: "button", href: `#/compare/${id}` }, "Compare"), remove)),
-    h("p", { class: "meaning" }, notes(packed)),
+    meaning(),
     packed.warnings.length ? h("details", { class: "warnings" }, h("summary", {}, packed.warnings.length === 1 ? "1 thing to note" : `${packed.warnings.length} things to note`), h("ul", {}, packed.warnings.map((text) => h("li", {}, printable(text))))) : null,
     h("div", { class: "side-by-side" },
       h("div", { class: "left" }, h("div", { class: "stage-card" }, opened.stage.element), h("div", { class: "card now-card" }, h("h2", {}, "At the playhead"), now.element), h("div", { class: "card" }, affect.element)),
       h("div", { class: "card timeline-card" }, bar(), packed.tracks.length ? null : h("p", { class: "hint" }, "No face and no voice was found, so there is nothing to score."), opened.timeline.element,
-        h("p", { class: "hint keys" }, "Click or drag to move the playhead. Zoom with + and −, the wheel over the scale, or Ctrl and the wheel; Shift and the wheel moves along. Space plays; arrows move a second, with Shift ten."))),
+        below(packed))),
     table.element);
   return {
     element, title: name, opened: [opened],

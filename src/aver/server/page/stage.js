@@ -62,7 +62,7 @@ export class Stage extends EventTarget {
     if (!this.source) { this.#cannot("The recording itself was deleted from the server; its results were kept."); return; }
     if (this.media.is_image) { this.#still(); return; }
     const container = printable(this.media.container || "").split(",")[0];
-    const refuse = () => this.#cannot(`This browser cannot play this kind of recording${container ? ` (${container}, ${[this.media.video_codec, this.media.audio_codec].filter(Boolean).map(printable).join(" and ")})` : ""}. Everything that was found in it is here; the playhead moves without picture and sound.`);
+    const refuse = () => this.#cannot(`This browser cannot play this kind of recording${container ? ` (${container}, ${[this.media.video_codec, this.media.audio_codec].filter(Boolean).map((name) => printable(name).replace(/float$/u, "")).join(" and ")})` : ""}. Everything that was found in it is here; the playhead moves without picture and sound.`);
     const late = setTimeout(() => { if (!this.player.readyState) this.#note("Still waiting for the recording."); }, SLOW_TO_ANSWER);
     this.player.addEventListener("error", () => { clearTimeout(late); refuse(); });
     this.player.addEventListener("loadedmetadata", () => {

@@ -129,41 +129,6 @@ export function strongest(track, labels, paint, withWords = true) {
   };
 }
 
-/** Spread events over as few lanes as needed, so that none overlap within a lane. */
-export function eventLanes(events) {
-  const lanes = [];
-  for (const event of [...events].sort((a, b) => a.start - b.start || a.end - b.end)) {
-    if (!(event.end > event.start)) continue;
-    const free = lanes.find((lane) => lane[lane.length - 1].end <= event.start);
-    if (free) free.push(event); else lanes.push([event]);
-  }
-  return lanes;
-}
-
-export function eventLane(lane, paint) {
-  return (context, { width, height, start, end, x }) => {
-    context.fillStyle = paint.present;
-    context.fillRect(0, 0, width, height);
-    context.font = `12px ${paint.font}`;
-    context.textBaseline = "middle";
-    for (const [index, event] of lane.entries()) {
-      if (event.end < start || event.start > end) continue;
-      const left = Math.max(0, x(event.start)), right = Math.min(width, x(event.end));
-      context.fillStyle = paint.soft;
-      context.globalAlpha = 0.3 + 0.5 * Math.min(1, event.score);
-      context.fillRect(left, height - 5, Math.max(1.5, right - left), 5);
-      context.globalAlpha = 1;
-      const word = `${printable(event.label)} ${event.score.toFixed(2)}`;
-      const next = lane[index + 1];
-      const room = (next ? Math.min(width, x(next.start)) : width) - left;
-      if (context.measureText(word).width + 6 < room) {
-        context.fillStyle = paint.ink;
-        context.fillText(word, left + 2, (height - 4) / 2);
-      }
-    }
-  };
-}
-
 /** Expected place on the scale from -1 to 1, the levels at the middle of their thirds. */
 export const position = (scores) => (2 / 3) * (scores[2] - scores[0]) / (scores[0] + scores[1] + scores[2]);
 

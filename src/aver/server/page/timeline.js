@@ -6,13 +6,14 @@ import { clock, printable, spoken } from "./format.js";
 import { scoreAt, windowAt } from "./pack.js";
 import { castOf, chosenTracks, leadingTrack, MODALITY_WORDS, sentence } from "./people.js";
 import { Overview } from "./overview.js";
-import { affectLane, eventLane, eventLanes, position, Strip, strongest, timeScale } from "./strips.js";
+import { soundsSection } from "./sounds.js";
+import { affectLane, position, Strip, strongest, timeScale } from "./strips.js";
 import { swatch } from "./swatches.js";
 import { attachGestures } from "./view.js";
 
 let made = 0;
 
-export const rowHeightFor = (labels) => (labels <= 12 ? 26 : 18);
+export const rowHeightFor = (labels) => (labels <= 12 ? 28 : 18);
 
 /** What is shown of the curves; several timelines can share one. */
 export class Choice extends EventTarget {
@@ -35,7 +36,7 @@ export class Timeline {
     this.wholeStrips = [];
     this.blocks = [];
     this.decimals = this.packed.duration < 60 ? 1 : 0;
-    this.scale = scaleOf(this.packed.tracks);
+    this.scale ??= scaleOf(this.packed.tracks);
     this.element = this.#build();
     this.view.addEventListener("range", () => this.#onRange());
     this.view.addEventListener("playhead", () => this.#onPlayhead());
@@ -64,22 +65,23 @@ export class Timeline {
   #build() {
     const { paint } = this;
     this.overview = new Overview(this, (canvas, draw) => this.#strip(canvas, draw, true));
+    this.sounds = soundsSection(this.packed, paint, (canvas, draw) => this.#strip(canvas, draw, false));
     this.playheadLine = h("div", { class: "playhead", "aria-hidden": "true" });
     this.hoverLine = h("div", { class: "hover-line", "aria-hidden": "true", hidden: true });
-    this.hoverChip = h("output", { class: "hover-chip", "aria-hidden": "true" });
-    this.hoverLine.append(this.hoverChip);
+    this.hoverChip = h("div", { class: "hover-chip", "aria-hidden": "true", hidden: true });
+    this.handle = h("div", { class: "handle", "aria-hidden": "true" });
     this.scaleCell = h("canvas", { "aria-hidden": "true" });
     this.slider = h("div", {
       class: "plot time-scale", role: "slider", tabindex: "0", "aria-label": `Position in ${this.label}`,
       "aria-valuemin": "0", "aria-valuemax": this.view.total.toFixed(1), "aria-orientation": "horizontal",
-    }, this.scaleCell);
+    }, this.scaleCell, this.handle, this.hoverChip);
     this.#strip(this.scaleCell, timeScale(paint), false);
     this.valueHead = h("div", { class: "values head" }, "now");
     const rows = [
-      h("div", { class: "lane sticky" }, h("div", { class: "gutter head" }), this.slider, this.valueHead),
+      h("div", { class: "lane sticky" }, h("div", { class: "gutter head" }, `rows: 0 to ${this.scale}`), this.slider, this.valueHead),
       this.overview.element,
       ...this.cast.map((one) => this.#person(one)),
-      ...this.#events(),
+      this.sounds.element,
       ...this.#affect(),
     ];
     const overlay = h("div", { class: "overlay", "aria-hidden": "true" }, this.hoverLine, this.playheadLine);
@@ -151,16 +153,6 @@ export class Timeline {
     block.chart.show(block.tracks, shown);
   }
 
-  #events() {
-    const lanes = eventLanes(this.packed.events);
-    if (!lanes.length) return [h("p", { class: "lane-note" }, "Sounds: none noted in this result.")];
-    return [h("section", { class: "person", "aria-label": "Sounds" }, lanes.map((lane, i) => {
-      const canvas = h("canvas", { "aria-hidden": "true" });
-      this.#strip(canvas, eventLane(lane, this.paint), false);
-      return h("div", { class: "lane events" }, h("div", { class: "gutter" }, i ? "" : "Sounds"), h("div", { class: "plot" }, canvas), h("div", { class: "values" }));
-    }))];
-  }
-
   #affect() {
     const { affect } = this.packed;
     this.affectValues = [];
@@ -202,8 +194,10 @@ export class Timeline {
 
   #onPlayhead() {
     const { view } = this;
-    this.playheadLine.hidden = !view.isInside(view.playhead);
-    this.playheadLine.style.transform = `translateX(${this.#x(view.playhead)}px)`;
+    for (const mark of [this.playheadLine, this.handle]) {
+      mark.hidden = !view.isInside(view.playhead);
+      mark.style.transform = `translateX(${this.#x(view.playhead)}px)`;
+    }
     this.overview.onPlayhead();
     this.slider.setAttribute("aria-valuenow", view.playhead.toFixed(2));
     this.slider.setAttribute("aria-valuetext", `${spoken(view.playhead)}${this.#said()}`);
@@ -222,13 +216,13 @@ export class Timeline {
 
   #onHover() {
     const { hover } = this.view;
-    this.hoverLine.hidden = hover === null || !this.view.isInside(hover);
+    this.hoverLine.hidden = this.hoverChip.hidden = hover === null || !this.view.isInside(hover);
     this.valueHead.textContent = hover === null ? "now" : "here";
     if (hover === null) { this.#numbers(this.view.playhead); return; }
     const x = this.#x(hover);
     this.hoverLine.style.transform = `translateX(${x}px)`;
     this.hoverChip.textContent = clock(hover, this.decimals || (this.view.length < 120 ? 1 : 0));
-    this.hoverChip.classList.toggle("flip", x > (this.width ?? 0) - 60);
+    this.hoverChip.style.transform = `translateX(${Math.min(this.width - 24, Math.max(24, x))}px)`;
     this.#numbers(hover);
   }
 
@@ -245,6 +239,7 @@ export class Timeline {
       const weak = index >= 0 && track.weak[index] ? "weak" : "";
       if (block.top.textContent !== weak) block.top.textContent = weak;
     }
+    this.sounds.show(time);
     for (const { dimension, value } of this.affectValues) {
       const segment = this.packed.affect.find((s) => s.start <= time && time < s.end);
       value.textContent = segment?.[dimension] ? position(segment[dimension]).toFixed(2) : "–";

@@ -2,9 +2,10 @@
 
 import { h, icon } from "./dom.js";
 import { clock, printable } from "./format.js";
+import { MODALITY_WORDS } from "./people.js";
 import { swatch } from "./swatches.js";
 
-const WORDS = { fused: "Face and voice", face: "Face", voice: "Voice" };
+const WORDS = { fused: "Fused", face: "Face", voice: "Voice" };
 
 /** Buttons for a Choice and a View; `packed` says which modalities and labels there are. */
 export function toolbar({ packed, choice, view }) {
@@ -19,7 +20,7 @@ export function toolbar({ packed, choice, view }) {
   };
   const sources = there.map((modality) => toggle([WORDS[modality], h("i", { class: `dash ${modality}`, "aria-hidden": "true" })], () => choice.modalities.has(modality), () => choice.change((c) => {
     if (c.modalities.has(modality)) { if (c.modalities.size > 1) c.modalities.delete(modality); } else c.modalities.add(modality);
-  }), { dataset: { modality } }));
+  }), { dataset: { modality }, title: MODALITY_WORDS[modality] }));
   const forms = [["Rows", true], ["Together", false]].map(([words, rows]) => toggle(words, () => choice.rows === rows, () => choice.change((c) => { c.rows = rows; })));
   const labels = packed.labels.map((label, i) => toggle([swatch(i), printable(label)], () => !choice.hidden.has(i), () => choice.change((c) => {
     if (c.hidden.has(i)) c.hidden.delete(i); else if (c.hidden.size < packed.labels.length - 1) c.hidden.add(i);
