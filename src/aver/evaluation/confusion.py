@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aver.errors import AverError, SettingError
-from aver.report.files import write_files
+from aver.errors import SettingError
+from aver.evaluation.pictures import new_figure, picture_path, save_figure
 
-SUFFIXES = (".png", ".svg", ".pdf")
 CELL = 0.62  # inches a cell
 DARK = 0.55  # share from which a cell is so dark that its text is white
 
@@ -35,32 +34,17 @@ def draw_confusion(
         OutputError: if the file cannot be written.
         SettingError: for another suffix or a matrix that does not fit the classes.
     """
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise SettingError("confusion", f"'{path.name}' is no picture", "Name a .png file")
+    path = picture_path(path, "confusion")
     if counts.shape != (len(classes), len(classes)):
         raise SettingError("counts", f"have the shape {counts.shape} for {len(classes)} classes")
-    figure = _figure(np.asarray(counts), [str(c) for c in classes], title)
-    kind = path.suffix.lower().removeprefix(".")
-
-    def write(stream: BinaryIO) -> None:
-        figure.savefig(stream, format=kind, dpi=150, facecolor="white", bbox_inches="tight")
-
-    write_files([(path, write)])
+    save_figure(_figure(np.asarray(counts), [str(c) for c in classes], title), path)
 
 
 def _figure(counts: NDArray[np.integer], classes: list[str], title: str) -> Any:
-    try:
-        # Without pyplot: no window system, no state shared with the caller's own figures.
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise AverError(
-            "the picture needs the package 'matplotlib'", 'Run: pip install "aver[train]"'
-        ) from error
     total = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
     side = CELL * len(classes)
-    figure = Figure(figsize=(side + 1.6, side + 1.4))
+    figure = new_figure(side + 1.6, side + 1.4)
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(counts.shape):

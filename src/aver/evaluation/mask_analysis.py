@@ -29,15 +29,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aver.errors import AverError, ModelError, SettingError
+from aver.errors import ModelError, SettingError
+from aver.evaluation.pictures import new_figure, picture_path, save_figure
 from aver.features.emobase_families import ABBREVIATIONS, FAMILIES, families_of
-from aver.report.files import write_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -234,32 +234,17 @@ def draw_families(table: pd.DataFrame, path: str | Path, *, title: str = "") -> 
         OutputError: if the file cannot be written.
         SettingError: for another suffix.
     """
-    path = Path(path)
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in ("png", "svg", "pdf"):
-        raise SettingError("path", f"'{path.name}' is no picture", "Name a .png file")
-    figure = _figure(table, title)
-
-    def write(stream: BinaryIO) -> None:
-        figure.savefig(stream, format=kind, dpi=150, facecolor="white", bbox_inches="tight")
-
-    write_files([(path, write)])
+    path = picture_path(path)
+    save_figure(_figure(table, title), path)
 
 
 def _figure(table: pd.DataFrame, title: str) -> Any:
-    try:
-        # Without pyplot: no window system, no state shared with the caller's own figures.
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise AverError(
-            "the picture needs the package 'matplotlib'", 'Run: pip install "aver[train]"'
-        ) from error
     shorts = list(ABBREVIATIONS.values())
     counts = table[shorts].to_numpy(float)
     expected = table[[f"{short} expected" for short in shorts]].to_numpy(float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     top = float(shares.max())
-    figure = Figure(figsize=(9.0, 1.6 + 0.62 * len(table)))
+    figure = new_figure(9.0, 1.6 + 0.62 * len(table))
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=top, aspect="auto")
     for row, column in np.ndindex(counts.shape):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from aver.errors import AverError, SettingError
 
@@ -90,24 +90,30 @@ def corrected_t_test(differences: ArrayLike, test_to_train: float) -> Test:
     Raises:
         SettingError: for one fold only.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    if values.ndim != 1 or len(values) < 2:
-        raise SettingError(
-            "folds",
-            f"are {values.size}, and a t-test needs two or more",
-            "Predict all folds, or use the tests over items and subjects",
-        )
+    values = _several(differences)
     if not test_to_train > 0 or not np.isfinite(test_to_train):
         raise SettingError("test_to_train", f"is {test_to_train}", "Use a number above 0")
     mean, variance = float(values.mean()), float(values.var(ddof=1))
     note = f"test to train {test_to_train:.3g}"
-    if variance == 0:
-        if mean == 0:
-            return Test("corrected t", 0.0, 1.0, len(values), note)
-        return Test("corrected t", math.copysign(math.inf, mean), 0.0, len(values), note)
-    t = mean / math.sqrt((1 / len(values) + test_to_train) * variance)
-    p = float(2 * _stats().t.sf(abs(t), len(values) - 1))
-    return Test("corrected t", t, p, len(values), note)
+    spread = (1 / len(values) + test_to_train) * variance
+    return _t_test("corrected t", mean, spread, len(values), note)
+
+
+def paired_t_test(differences: ArrayLike) -> Test:
+    """The paired t-test (Student 1908), as tables that compare two models film by film have it.
+
+    It takes the differences as independent. Those of folds are not, for they share training films,
+    so it is surer than it should be; :func:`corrected_t_test` mends that.
+
+    Args:
+        differences: (films,) figure of one system less that of the other, per film or person.
+
+    Raises:
+        SettingError: for one film only.
+    """
+    values = _several(differences)
+    mean, variance = float(values.mean()), float(values.var(ddof=1))
+    return _t_test("paired t", mean, variance / len(values), len(values), "")
 
 
 def wilcoxon(differences: ArrayLike) -> Test:
@@ -129,6 +135,26 @@ def wilcoxon(differences: ArrayLike) -> Test:
         return Test("Wilcoxon", 0.0, 1.0, len(values), note)
     found = _stats().wilcoxon(unequal)
     return Test("Wilcoxon", float(found.statistic), float(found.pvalue), len(values), note)
+
+
+def _several(differences: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise SettingError(
+            "folds",
+            f"are {values.size}, and a t-test needs two or more",
+            "Predict all folds, or use the tests over items and subjects",
+        )
+    return values
+
+
+def _t_test(name: str, mean: float, variance: float, count: int, note: str) -> Test:
+    """The test of a *mean* whose own variance is *variance*, over *count* differences."""
+    if variance == 0:
+        t, p = (0.0, 1.0) if mean == 0 else (math.copysign(math.inf, mean), 0.0)
+        return Test(name, t, p, count, note)
+    t = mean / math.sqrt(variance)
+    return Test(name, t, float(2 * _stats().t.sf(abs(t), count - 1)), count, note)
 
 
 def _stats() -> Any:

@@ -21,7 +21,7 @@ from aver.evaluation.results import Result, record
 from aver.training.bench_data import progress_bar
 from aver.training.films_data import FilmSet, check_extras, load_films
 from aver.training.films_masks import mask_rows
-from aver.training.films_recipe import FilmsRecipe
+from aver.training.films_recipe import FilmsRecipe, FilmsRecipeBase
 from aver.training.films_run import Cell, Runner
 from aver.training.films_sides import leaks_of
 from aver.training.films_table import PACKAGES, cell_rows, comparison_rows
@@ -71,7 +71,7 @@ def run_films(recipe: FilmsRecipe, data_root: Path, out: Path) -> None:
         )
 
 
-def corpus_root(recipe: FilmsRecipe, data_root: Path, out: Path) -> Path:
+def corpus_root(recipe: FilmsRecipeBase, data_root: Path, out: Path) -> Path:
     """Folder of the films; pseudo-films are made first where the recipe says so."""
     if recipe.pseudo_films is None:
         return data_root / (recipe.data.folder or recipe.data.corpus)
@@ -87,7 +87,7 @@ def corpus_root(recipe: FilmsRecipe, data_root: Path, out: Path) -> Path:
     return root
 
 
-def run_target(recipe: FilmsRecipe, data: FilmSet, out: Path) -> tuple[list[Cell], list[str]]:
+def run_target(recipe: FilmsRecipeBase, data: FilmSet, out: Path) -> tuple[list[Cell], list[str]]:
     """All systems with all validations on one target, and a line for each that failed."""
     cells: list[Cell] = []
     failed: list[str] = []
@@ -114,7 +114,7 @@ def run_target(recipe: FilmsRecipe, data: FilmSet, out: Path) -> tuple[list[Cell
     return cells, failed
 
 
-def _keep(recipe: FilmsRecipe, data: FilmSet, cell: Cell, out: Path) -> None:
+def _keep(recipe: FilmsRecipeBase, data: FilmSet, cell: Cell, out: Path) -> None:
     folder = out / recipe.name / data.target.name.replace(" ", "_") / cell.validation
     for seed, predictions in zip(recipe.seeds, cell.seeds, strict=False):
         name = cell.system.name if len(cell.seeds) == 1 else f"{cell.system.name}-{seed}"

@@ -36,7 +36,7 @@ class Comparison:
         value: figure of the first less that of the second, mean over seeds.
         low: lower end of its 95 % interval, films drawn with replacement.
         high: upper end.
-        films: first less second in each film.
+        films: first less second in each film that has a figure.
         tests: paired tests over films.
         verdict: in plain words.
     """
@@ -77,6 +77,7 @@ def compare_over_films(
         )
     low, high = np.mean(ends, axis=0)
     each = np.mean(films, axis=0)
+    each = each[np.isfinite(each)]
     tests = []
     if len(each) >= FEWEST_FILMS:
         tests.append(wilcoxon(each))

@@ -68,6 +68,8 @@ _HOMES: dict[str, str] = {
     "bench": "aver.training.bench_run",
     "joint_cnn": "aver.training.joint_cnn",
     "films": "aver.training.films",
+    "valence_frames": "aver.training.valence_frames",
+    "sound_events": "aver.training.sound_events",
 }
 
 
