@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from aver.errors import SettingError
 
 ENVIRONMENT_PREFIX = "AVER_SERVER_"
-_MIB = 1 << 20
 _GIB = 1 << 30
 
 
@@ -98,17 +97,17 @@ class ServerSettings(BaseModel):
     max_duration_seconds: float = Field(4 * 3600.0, gt=0)
     max_pixels: int = Field(4096 * 4096, ge=1)
     max_queued: int = Field(100, ge=1)
-    min_free_bytes: int = Field(_GIB, ge=0)
+    min_free_bytes: int = Field(256 << 20, ge=0)
     requests_per_minute: int = Field(1200, ge=1)
     uploads_per_minute: int = Field(60, ge=1)
     max_live: int = Field(2, ge=0)
 
-    max_memory_bytes: int = Field(4 * _GIB, ge=512 * _MIB)
+    max_memory_bytes: int = Field(4 * _GIB, ge=_GIB)
     cpu_seconds_per_second: float = Field(20.0, gt=0)
     cpu_seconds_floor: float = Field(120.0, ge=1)
     max_file_bytes: int = Field(_GIB, ge=1)
     max_open_files: int = Field(256, ge=32)
-    stall_seconds: float = Field(120.0, gt=0)
+    stall_seconds: float = Field(300.0, gt=0)
     require_isolation: bool = False
     jobs_per_process: int = Field(20, ge=1)
 

@@ -6,6 +6,7 @@ their own, so that no recording, and no worker's end, can stop the answers.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -165,7 +166,7 @@ class Supervisor:
     def _start_worker(self, place: _Place) -> None:
         host = "".join(c for c in socket.gethostname() if c.isalnum() or c == "-")[:40]
         place.name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
-        level = "debug" if LOGGER.isEnabledFor(10) else "info"
+        level = logging.getLevelName(LOGGER.getEffectiveLevel()).lower()
         place.started = time.monotonic()
         # A session of its own: Ctrl-C in a terminal is for the server, which then asks it to end.
         place.popen = subprocess.Popen(
