@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -253,7 +254,7 @@ def test_events_beyond_the_recording(table):
     # Within half a second they are cut; what is left of nothing is nothing.
     assert times(read_events(path, duration=10.0)) == [(1.0, 2.0, "crying"), (9.0, 10.0, "crying")]
     error = refused(path, duration=5.0)
-    assert "line 2 ends at 10.40 s (as do 1 others), beyond the recording's end" in error.problem
+    assert "line 2 ends at 10.40 s (and 1 more), beyond the recording's end" in error.problem
     assert "another recording" in error.advice
 
 
@@ -310,6 +311,43 @@ def test_merged_events_cover_the_same_time_and_never_overlap(tmp_path_factory, e
                 m for m in mine if m.start - 1e-6 <= event.start and event.end <= m.end + 1e-6
             ]
             assert len(holding) == 1
+
+
+BASES = {
+    ".eaf": EAF.format(voices=VOICES, unit="milliseconds").encode(),
+    ".tsv": b"filename\tonset\toffset\tevent_label\na.wav\t1.0\t2.0\tcrying\n",
+    ".csv": b'onset,offset,event_label\n1.0,2.0,"crying"\n',
+    ".txt": b"1.0\t2.0\tcrying\n\\\t-1\t2\n",
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(BASES)),
+    st.lists(
+        st.tuples(st.integers(0, 3000), st.binary(max_size=3), st.integers(0, 12)), max_size=4
+    ),
+)
+def test_damaged_files_are_refused_or_read(tmp_path_factory, suffix, changes):
+    content = BASES[suffix]
+    for place, new, cut in changes:
+        place %= len(content) + 1
+        content = content[:place] + new + content[place + cut :]
+    path = tmp_path_factory.getbasetemp() / f"damaged{suffix}"
+    path.write_bytes(content)
+    events = []
+    with suppress(CorpusError):  # and nothing else
+        events = read_events(path)
+    assert all(0 <= event.start < event.end and event.label for event in events)
+
+
+def test_elan_files_in_other_encodings(tmp_path):
+    text = EAF.format(voices=note(1, "ts1", "ts4", "Lächeln"), unit="milliseconds")
+    path = tmp_path / "events.eaf"
+    path.write_bytes(text.replace("UTF-8", "UTF-16").encode("utf-16"))
+    assert "Lächeln" in {event.label for event in read_events(path)}
+    path.write_bytes(text.replace("UTF-8", "EBCDIC-XX").encode())
+    assert "is not an ELAN file" in refused(path).problem
 
 
 def test_what_cannot_be_written(tmp_path):

@@ -113,7 +113,7 @@ def within(
     late = max(rows, key=lambda row: row.event.end, default=None)
     if late is not None and late.event.end > duration + settings.tolerance_seconds:
         many = sum(row.event.end > duration + settings.tolerance_seconds for row in rows)
-        more = f" (as do {many - 1} others)" if many > 1 else ""
+        more = f" (and {many - 1} more)" if many > 1 else ""
         problem = (
             f"{late.where} ends at {late.event.end:.2f} s{more}, beyond the recording's end at "
             f"{duration:.2f} s"

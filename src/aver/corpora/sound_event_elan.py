@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from aver.corpora.sound_event import SoundEvent
-from aver.corpora.sound_event_files import RawEvents, Row, read_text, tidy
+from aver.corpora.sound_event_files import RawEvents, Row, read_bytes, tidy
 from aver.corpora.table import nearest
 from aver.errors import CorpusError
 
@@ -35,8 +35,8 @@ def read_eaf(path: Path, tiers: Sequence[str] = (), label_from: LabelFrom = "val
         CorpusError: if the file is not EAF, or has no such tier; the nearest is named.
     """
     try:
-        root = ElementTree.fromstring(read_text(path).encode())
-    except ElementTree.ParseError as error:
+        root = ElementTree.fromstring(read_bytes(path))
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # also unknown encodings
         raise CorpusError(path, f"is not an ELAN file ({error})", _ADVICE) from error
     if root.tag != "ANNOTATION_DOCUMENT":
         raise CorpusError(path, f"is not an ELAN file (it holds <{root.tag}>)", _ADVICE)

@@ -59,17 +59,22 @@ def tidy(text: str) -> str:
     return " ".join(text.split())
 
 
-def read_text(path: Path) -> str:
-    """The text of a file.
+def read_bytes(path: Path) -> bytes:
+    """What is in a file.
 
     Raises:
-        CorpusError: if it cannot be read, or is no text in UTF-8.
+        CorpusError: if it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_bytes()
     except OSError as error:
         problem = f"cannot be read ({error.strerror or error})"
         raise CorpusError(path, problem, "Check its name and its folder") from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CorpusError(path, "is not text in UTF-8", "Save it as UTF-8") from error
 
@@ -84,7 +89,7 @@ def read_table(path: Path) -> RawEvents:
     Raises:
         CorpusError: if the file cannot be read, lacks a column, or a time is not a number.
     """
-    text = read_text(path)
+    text = _read_text(path)
     rows = _split(path, text)
     if not rows:
         return RawEvents()
