@@ -208,6 +208,7 @@ def store_faces(
     store: FrameStore,
     settings: PseudoFacesSettings | None = None,
     *,
+    again: bool = False,
     tell: Callable[[int, int], None] | None = None,
 ) -> dict[str, list[ShownFace]]:
     """Store the stream ``pictures`` of every pseudo-film under *films*.
@@ -220,6 +221,7 @@ def store_faces(
         data: folder of the corpora.
         store: where to.
         settings: how.
+        again: whether pictures that are there with other settings are made anew.
         tell: called with films done and films in all.
 
     Returns:
@@ -250,7 +252,7 @@ def store_faces(
             "network": file_hash(embedder.path),
             "frames_per_second": FRAMES_PER_SECOND,
         }
-        store.put(name, STREAM, [rows[at]], identity)
+        store.put(name, STREAM, [rows[at]], identity, again=again)
         if tell is not None:
             tell(number + 1, len(names))
     return shown
