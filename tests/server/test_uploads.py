@@ -315,10 +315,11 @@ def test_a_full_disk(make_server, monkeypatch, code):
 
 
 def test_more_than_the_disk_has_is_refused_unread(make_server, monkeypatch):
-    server = make_server()
+    server = make_server(min_free_bytes=100)
     monkeypatch.setattr(server.files, "free_bytes", lambda: 1000)
     with server.client() as client:
         problem(client.post("/v1/analyses", content=b"x" * 2000, headers=RAW), 507, "disk-full")
+        problem(client.post("/v1/analyses", content=b"x" * 901, headers=RAW), 507, "disk-full")
         assert client.post("/v1/analyses", content=b"x" * 900, headers=RAW).status_code == 201
         assert client.get("/v1/health/ready").json()["checks"]["disk"] == "full or gone"
 

@@ -120,7 +120,8 @@ async def create(
 async def _check_disk(request: Request, services: Services) -> None:
     length = request.headers.get("content-length", "")
     free = await to_thread.run_sync(services.files.free_bytes)
-    if length.isdecimal() and int(length) > free:
+    needed = int(length) if length.isdecimal() else 0
+    if needed + services.settings.min_free_bytes > free:
         raise Problem("disk-full")
 
 
