@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from aver.server.store_errors import StoreUnavailableError
 from aver.server.worker import Worker
 
 
@@ -143,6 +144,24 @@ def test_a_database_locked_for_a_while_loses_nothing(work):
     other.close()
     job = made.wait(job_id)
     assert (job.state, job.attempts) == ("done", 1)
+
+
+def test_a_database_that_fails_after_the_result_was_published_is_told_again(work, monkeypatch):
+    made, _ = work()
+    finish, tries = made.store.finish, []
+
+    def unlucky(job_id, *, lease, publish):
+        tries.append(job_id)
+        if len(tries) == 1:
+            publish()  # and then the transaction is not committed
+            raise StoreUnavailableError("it is locked")
+        return finish(job_id, lease=lease, publish=publish)
+
+    monkeypatch.setattr(made.store, "finish", unlucky)
+    job_id = made.add()
+    job = made.wait(job_id)
+    assert (job.state, job.attempts, tries) == ("done", 1, [job_id, job_id])
+    assert made.result(job_id)["name"] == "clip.mp4"
 
 
 @pytest.fixture

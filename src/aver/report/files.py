@@ -35,13 +35,15 @@ def writer_of(content: bytes) -> Writer:
     return write
 
 
-def write_files(files: Sequence[tuple[Path, Writer]]) -> list[Path]:
+def write_files(files: Sequence[tuple[Path, Writer]], *, durable: bool = True) -> list[Path]:
     """Write all *files* or none of them.
 
     The folders are created where they are missing. An existing file is replaced in one step.
 
     Args:
         files: each path with the function that writes its bytes.
+        durable: wait until the disk has them. Without, a power cut may cost what any other stop
+            would not: for many files that can be made again.
 
     Returns:
         The paths, in order.
@@ -59,7 +61,7 @@ def write_files(files: Sequence[tuple[Path, Writer]]) -> list[Path]:
                     raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
                 part = path.with_name(f".{secrets.token_hex(6)}.aver-part")
                 staged.append((part, path))
-                _write_flushed(part, writer)
+                _write_part(part, writer, durable)
         for part, path in staged:
             with _explained(path):
                 part.replace(path)
@@ -71,7 +73,7 @@ def write_files(files: Sequence[tuple[Path, Writer]]) -> list[Path]:
             with suppress(OSError):  # somebody else may have put something there meanwhile
                 folder.rmdir()
         raise
-    for folder in {path.parent for path, _ in files}:
+    for folder in {path.parent for path, _ in files} if durable else ():
         flush_folder(folder)
     return [path for path, _ in files]
 
@@ -91,7 +93,7 @@ def _make_folder(folder: Path) -> list[Path]:
     return made
 
 
-def _write_flushed(part: Path, writer: Writer) -> None:
+def _write_part(part: Path, writer: Writer, durable: bool) -> None:
     # Not tempfile: its files are readable by their owner alone, results follow the umask.
     descriptor = os.open(
         part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
@@ -99,7 +101,8 @@ def _write_flushed(part: Path, writer: Writer) -> None:
     with open(descriptor, "wb", buffering=1 << 16) as out:  # noqa: PTH123 - a descriptor, no path
         writer(out)
         out.flush()
-        os.fsync(out.fileno())
+        if durable:
+            os.fsync(out.fileno())
 
 
 def flush_folder(folder: Path) -> None:

@@ -36,7 +36,7 @@ class ServerSettings(BaseModel):
         host_names: names that the server answers to besides ``host`` and this machine's own; needed
             behind a proxy, ``*`` for any.
         allow_origins: origins that browsers may call from (CORS); none by default.
-        workers: worker processes, each analysing one recording at a time; 0 for none here.
+        workers: worker processes, each analysing one recording at a time; with 0 they wait.
         threads: threads of each network.
         detector: face detector: ``auto``, ``yunet`` or ``dlib``.
         frames_per_second: frames looked at in a second of recording.

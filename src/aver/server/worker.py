@@ -115,15 +115,15 @@ class Worker:
         """
         process = self._running_process()
         try:
-            self._hand_over(job)
-            problem = Attempt(self.settings, self.store, job, process, self._must_stop).run()
+            if self._hand_over(job):
+                problem = Attempt(self.settings, self.store, job, process, self._must_stop).run()
+            else:
+                problem = problem_for("recording_missing")
             if problem is None:
                 return self._finished(job)
         except StoppedError:
             self._end_process()
             return self._patiently(lambda: self.store.put_back(job.id, lease=job.lease))
-        except FileNotFoundError:
-            problem = problem_for("recording_missing")
         except OSError as error:
             log_error("files of a job", error, job=job.id)
             problem = problem_for("disk_full" if error.errno in FULL else "not_written")
@@ -131,22 +131,27 @@ class Worker:
             self._clear()
         return self._failed(job, problem, process)
 
-    def _hand_over(self, job: Job) -> None:
-        """Put the recording where the analysing process may read it."""
+    def _hand_over(self, job: Job) -> bool:
+        """Put the recording where the analysing process may read it; False where it is gone."""
         place = self._own / IN / RECORDING
         source = self.files.recording(job.id)
         try:
             os.link(source, place, follow_symlinks=False)
         except FileNotFoundError:
-            raise
+            return False
         except OSError:  # a file system without hard links
             shutil.copyfile(source, place, follow_symlinks=False)
+        return True
 
     def _finished(self, job: Job) -> Job:
         result = self._own / OUT / TIMELINE
+        is_there = False
 
         def publish() -> None:
-            self.files.publish(job.id, result)
+            nonlocal is_there
+            if not is_there:  # the database may have failed after that, and is told again
+                self.files.publish(job.id, result)
+                is_there = True
 
         return self._patiently(lambda: self.store.finish(job.id, lease=job.lease, publish=publish))
 
@@ -219,13 +224,18 @@ def main() -> None:
         log("store unavailable", worker=name, reason=error.problem)
         sys.exit(1)
     worker = Worker(settings, name, store)
-    signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
+
+    def asked_to_stop(number: int, frame: object) -> None:
+        # Not from here: the signal may have come while the event's own lock was held.
+        threading.Thread(target=worker.stop).start()
 
     def until_orphaned() -> None:
-        sys.stdin.read()
+        while os.read(0, 4096):  # not sys.stdin, whose lock would be held when Python ends
+            pass
         log("supervisor gone", worker=name)
         worker.stop()
 
+    signal.signal(signal.SIGTERM, asked_to_stop)
     threading.Thread(target=until_orphaned, daemon=True).start()
     try:
         worker.run()
