@@ -139,7 +139,8 @@ def test_streams_that_are_left_are_forgotten(make_server):
     with server.client() as client:
         job = upload(client)
         with client.stream("GET", job["links"]["events"]) as answer:
-            read(answer.iter_lines(), 1)
+            lines = answer.iter_lines()
+            read(lines, 1)
             assert list(watcher._watches) == [job["id"]]
             assert "aver_event_streams 1.0" in client.get("/metrics").text
         eventually(lambda: not watcher._watches)
@@ -153,7 +154,8 @@ def test_too_many_streams(make_server):
     with server.client() as client:
         job = upload(client)
         with client.stream("GET", job["links"]["events"]) as answer:
-            read(answer.iter_lines(), 1)
+            lines = answer.iter_lines()
+            read(lines, 1)
             problem(client.get(job["links"]["events"]), 429, "too-many-streams")
 
 

@@ -12,12 +12,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from aver.server.logs import log, log_error
 from aver.server.metrics import Metrics
 from aver.server.problems import Problem
+from aver.server.security import secure
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Observer:
-    """ASGI layer: an id for each request (``X-Request-ID``), a line in the log, metrics.
+    """ASGI layer: an id for each request (``X-Request-ID``), a line in the log, metrics, and the
+    headers that keep browsers careful.
 
     Args:
         app: what lies behind.
@@ -49,7 +51,9 @@ class Observer:
             nonlocal status, began, sent
             if message["type"] == "http.response.start":
                 status, began = message["status"], time.perf_counter() - start
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                secure(headers, scope["path"])
             else:
                 sent += len(message.get("body", b""))
             await send(message)

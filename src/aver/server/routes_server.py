@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Path, Request
@@ -19,6 +19,9 @@ from aver.server.services import Shared
 from aver.server.store_errors import StoreUnavailableError
 
 router = APIRouter()
+
+OPEN: dict[str, Any] = {"security": []}
+"""In the API's document: needs no key; see :func:`aver.server.auth.is_open`."""
 
 LEAST_FREE_BYTES = 64 << 20
 """With less free on the disk the server is not ready for uploads."""
@@ -70,6 +73,7 @@ async def close_session() -> Response:
     response_model=d.Health,
     tags=["operation"],
     summary="Whether the server runs",
+    openapi_extra=OPEN,
     responses=described("bad-request"),
 )
 async def live() -> Response:
@@ -82,6 +86,7 @@ async def live() -> Response:
     response_model=d.Health,
     tags=["operation"],
     summary="Whether the server can take work",
+    openapi_extra=OPEN,
     responses={
         503: {"model": d.Health, "description": "Something is not well; `checks` says what."},
         **described("bad-request"),
@@ -134,6 +139,7 @@ async def show_metrics(services: Shared) -> Response:
     response_class=HTMLResponse,
     tags=["operation"],
     summary="What a problem means",
+    openapi_extra=OPEN,
     responses={
         200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "A page."},
         **described("bad-request", "not-found", "invalid-request", "too-many-requests"),

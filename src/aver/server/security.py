@@ -1,4 +1,4 @@
-"""What stands before every request: its host, its origin, its key and its rate; headers after it.
+"""What stands before every request: its host, its origin, its rate and its key.
 
 One ASGI layer, because each further one costs every request some time.
 """
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aver.server.auth import KeyCheck, is_open
+from aver.server.auth import KeyCheck
 from aver.server.problems import Problem, retry_later
 from aver.server.rates import TokenBuckets
 
@@ -85,12 +85,10 @@ class Gate:
         except Problem as problem:
             await self._refuse(problem, scope, receive, send)
             return
-        if scope["type"] == "http":
-            send = _with_headers(send, scope["path"])
-            if scope["method"] in _CHANGING:
-                await _patiently(self.app, scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] in _CHANGING:
+            await _patiently(self.app, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
     def check(self, scope: Scope) -> None:
         """Host, origin, rate and key, in this order.
@@ -130,7 +128,6 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008, "reason": reason})
             return
         answer = problem.response(scope.get("state", {}).get("request_id", ""))
-        send = _with_headers(send, scope["path"])
         await _patiently(answer, scope, receive, send)
 
 
@@ -164,20 +161,14 @@ def _name(host: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def _with_headers(send: Send, path: str) -> Send:
-    policy = API_POLICY if path.startswith(("/v1", "/metrics")) else PAGE_POLICY
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            headers.setdefault("content-security-policy", policy)
-            if policy is API_POLICY:
-                headers.setdefault("cache-control", "no-store")
-        await send(message)
-
-    return sending
+def secure(headers: MutableHeaders, path: str) -> None:
+    """Add to the headers of an answer what tells browsers to be careful with it."""
+    is_api = path.startswith(("/v1", "/metrics"))
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("content-security-policy", API_POLICY if is_api else PAGE_POLICY)
+    if is_api:
+        headers.setdefault("cache-control", "no-store")
 
 
 async def _patiently(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -211,6 +202,3 @@ async def _patiently(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     await app(scope, receiving, sending)
-
-
-__all__ = ["API_POLICY", "PAGE_POLICY", "Gate", "client_of", "host_names", "is_open"]
