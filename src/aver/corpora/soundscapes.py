@@ -121,7 +121,8 @@ def make_soundscapes(
                 kept = _make_some(
                     settings, casts[split], split, {n: labels[n] for n in numbers}, readers, out
                 )
-                _write(note, {"identity": identity, "scapes": kept})
+                sizes = [(out / split / scape["filename"]).stat().st_size for scape in kept]
+                _write(note, {"identity": identity, "scapes": kept, "bytes": sizes})
             scapes[split] += kept
             done += len(numbers)
     _finish(settings, casts, identity, scapes, out)
@@ -146,7 +147,7 @@ def _make_some(
         name = f"{number:05d}.flac"
         facts.append({"filename": name, **about})
         files.append((out / split / name, writer_of(flac(sound))))
-    write_files(files)
+    write_files(files, durable=False)
     return facts
 
 
@@ -211,13 +212,15 @@ def _refuse_other(out: Path, found: Mapping[str, Any], identity: str) -> None:
 def _kept(out: Path, note: Path, identity: str) -> list[dict[str, Any]] | None:
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
-        scapes = list(found["scapes"])
+        scapes, sizes = list(found["scapes"]), list(found["bytes"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     _refuse_other(out, found, identity)
     split = note.name.partition("-")[0]
-    there = all((out / split / scape["filename"]).is_file() for scape in scapes)
-    return scapes if there else None
+    files = [out / split / scape["filename"] for scape in scapes]
+    # A power cut may leave a file shorter than it was written.
+    there = [file.stat().st_size if file.is_file() else -1 for file in files]
+    return scapes if there == sizes else None
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
