@@ -130,6 +130,44 @@ def test_a_bug_met_by_one_film_is_a_line(tmp_path, films, streams, monkeypatch):
     assert "feature 0 of frame 0 is not a finite number" in lines[1]
 
 
+# Processes that are started anew import it by name, so it is a file of its own.
+CRASH = """
+import os
+import numpy as np
+from aver.features.extractor import Extractor, ExtractorSettings, Features
+
+class Crash(Extractor):
+    name, version, Settings, modality, shape = "crash", 1, ExtractorSettings, "sound", (2,)
+    def extract(self, clip):
+        if clip.file.stem == "First":
+            os._exit(9)
+        return Features.of_clip(np.ones(2, np.float32), 3.0)
+"""
+
+
+def test_several_processes_measure_the_same_and_a_crash_costs_one_film(
+    tmp_path, films, streams, monkeypatch
+):
+    (tmp_path / "frames_crash.py").write_text(CRASH)
+    monkeypatch.syspath_prepend(tmp_path)
+    from frames_crash import Crash
+
+    lines = []
+    store = FrameStore(tmp_path / "store")
+    both = {**streams, "crash": Crash()}
+    done = extract_frames(store, films, both, warn=lines.append, jobs=2)
+    # Failed: all three of Text, mel and mfcc of Silent (which crash does not read), crash of First.
+    assert (done.extracted, done.failed) == (6, 6)
+    assert sum("First.wav: measuring 'crash' ended the process" in line for line in lines) == 1
+    assert store.streams("First") == ["mel", "mfcc"]
+    found = store.open("Second")
+    assert (found["crash"] == 1).all()
+    for name, extractor in streams.items():
+        np.testing.assert_array_equal(
+            found[name], np.concatenate(list(frame_rows(extractor, films["Second"])))
+        )
+
+
 def test_a_full_disk_ends_the_batch(tmp_path, films, streams, monkeypatch):
     def full(folder, content, name=""):
         raise OutputError(folder, "the disk is full")

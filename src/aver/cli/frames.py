@@ -43,6 +43,7 @@ def frames(
     again: Annotated[
         bool, typer.Option("--again", help="Measure anew what is there with other settings.")
     ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Measure films 25 times a second, on the recording's own clock, each stream once.
@@ -73,6 +74,7 @@ def frames(
                 warn=lambda line: say(errors, line),
                 progress=progress,
                 again=again,
+                jobs=jobs,
             )
     except KeyboardInterrupt:
         say(errors, "stopped; finished minutes are kept. Run it again, and it goes on from there.")

@@ -7,10 +7,12 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,7 +25,10 @@ Outcome = tuple[int, Features | str]
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-_extractor: Extractor | None = None
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+_work: Callable[[Any], Any] | None = None
 
 
 def measure(extractor: Extractor, clip: Clip) -> Features | str:
@@ -57,34 +62,57 @@ def _problem(extractor: Extractor, features: Features) -> str | None:
 
 def run(extractor: Extractor, tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
     """Measure *tasks*, in order with one job, as they finish with several."""
-    if jobs <= 1 or len(tasks) <= 1:
-        for number, clip in tasks:
-            yield number, measure(extractor, clip)
+
+    def broken(clip: Clip) -> Features | str:
+        return f"{one_line(clip)}: measuring it ended the process."
+
+    yield from run_all(partial(measure, extractor), tasks, jobs, broken)
+
+
+def run_all(
+    work: Callable[[Item], Found],
+    tasks: Sequence[tuple[int, Item]],
+    jobs: int,
+    broken: Callable[[Item], Found],
+) -> Iterator[tuple[int, Found]]:
+    """Do *work* on the item of every task, here with one job, in processes with several.
+
+    Args:
+        work: what to do; it must never raise, and be of a kind that can be pickled.
+        tasks: number and item of each.
+        jobs: processes.
+        broken: what stands for an item that ended its process (out of memory, a crash in a codec).
+
+    Yields:
+        Number and outcome, in order with one job, as they finish with several.
+    """
+    if jobs <= 1:
+        for number, item in tasks:
+            yield number, work(item)
         return
     waiting = deque(tasks)
     while waiting:
-        suspects = yield from _run_pool(extractor, waiting, min(jobs, len(waiting)))
+        suspects = yield from _run_pool(work, waiting, min(jobs, len(waiting)))
         for task in suspects:
-            # One of these ended its process (out of memory, a crash in a codec). Alone, each
-            # shows whether it was the one.
+            # One of these ended its process. Alone, each shows whether it was the one.
             alone = deque([task])
-            if (yield from _run_pool(extractor, alone, 1)):
-                yield task[0], f"{one_line(task[1])}: measuring it ended the process."
+            if (yield from _run_pool(work, alone, 1)):
+                yield task[0], broken(task[1])
 
 
 def _run_pool(
-    extractor: Extractor, waiting: deque[Task], jobs: int
-) -> Generator[Outcome, None, list[Task]]:
+    work: Callable[[Item], Found], waiting: deque[tuple[int, Item]], jobs: int
+) -> Generator[tuple[int, Found], None, list[tuple[int, Item]]]:
     """Take tasks from *waiting*; return those that were under way when a process ended."""
     pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(extractor,)
+        jobs, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(work,)
     )
-    running: dict[Future[Features | str], Task] = {}
+    running: dict[Future[Found], tuple[int, Item]] = {}
     try:
         with _one_thread_each():
             while waiting or running:
                 while waiting and len(running) < 2 * jobs:
-                    running[pool.submit(_work, waiting[0][1])] = waiting[0]
+                    running[pool.submit(_do, waiting[0][1])] = waiting[0]
                     waiting.popleft()
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -97,9 +125,9 @@ def _run_pool(
     return []
 
 
-def _begin(extractor: Extractor) -> None:
-    global _extractor
-    _extractor = extractor
+def _begin(work: Callable[[Any], Any]) -> None:
+    global _work
+    _work = work
     # Ctrl-C is for the parent, which stops us; a parent that was killed cannot, so we look.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -112,9 +140,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(clip: Clip) -> Features | str:
-    assert _extractor is not None
-    return measure(_extractor, clip)
+def _do(item: Any) -> Any:
+    assert _work is not None
+    return _work(item)
 
 
 @contextmanager
