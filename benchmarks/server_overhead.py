@@ -4,8 +4,10 @@
 
 In each round a recording goes once through the command ``aver analyze`` (which loads its networks),
 once through the same analysis in a process that has them loaded, and once through a running server:
-upload over HTTP, queue, analysis in a process that is cut off, result written. The figures are
-medians of the rounds' ratios. ``--record`` writes them into ``results/server_overhead.csv``.
+upload over HTTP, queue, analysis in a process that is cut off, result written and read. The figures
+are medians of the rounds' ratios, of the time on the clock and of processor time (of all processes
+of the server together), which other work on the machine disturbs less. ``--record`` writes
+them into ``results/server_overhead.csv``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import socket
 import statistics
 import subprocess
@@ -20,8 +23,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +35,37 @@ ROOT = Path(__file__).resolve().parents[1]
 AVER = [sys.executable, "-c", "from aver.cli.main import run; run()"]
 
 
-class Server:
-    """A running `aver serve`, asked through HTTP."""
+@dataclass(frozen=True)
+class Spent:
+    """Seconds on the clock, and of the processor."""
 
-    def __init__(self, address: str):
+    clock: float
+    processor: float
+
+
+@contextmanager
+def spending(processor: Callable[[], float]) -> Iterator[list[Spent]]:
+    """What is spent inside is in the list afterwards; *processor* tells the seconds used so far."""
+    found: list[Spent] = []
+    start, used = time.perf_counter(), processor()
+    yield found
+    found.append(Spent(time.perf_counter() - start, processor() - used))
+
+
+def used_by(pid: int) -> float:
+    """Processor seconds used so far by a process and all it started that are alive."""
+    ticks = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[11:13]
+    started = " ".join(f.read_text("utf-8") for f in Path(f"/proc/{pid}/task").glob("*/children"))
+    own = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return own + sum(used_by(int(child)) for child in started.split())
+
+
+class Server:
+    """A running server, asked through HTTP."""
+
+    def __init__(self, address: str, pid: int):
         self.address = address
+        self.pid = pid
 
     def ask(self, path: str, data: bytes | None = None, **headers: str) -> Any:
         """The JSON answer of one request."""
@@ -44,20 +74,20 @@ class Server:
         with urllib.request.urlopen(request, timeout=600) as answer:
             return json.load(answer)
 
-    def analyse(self, recording: Path) -> float:
-        """Seconds from the first byte of the upload until the result is read."""
-        start = time.perf_counter()
-        job = self.ask(
-            f"/v1/analyses?name={recording.name}",
-            recording.read_bytes(),
-            Content_Type="application/octet-stream",
-        )
-        while job["state"] not in ("done", "failed", "cancelled"):
-            time.sleep(0.02)
-            job = self.ask(f"/v1/analyses/{job['id']}")
-        assert job["state"] == "done", job
-        self.ask(f"/v1/analyses/{job['id']}/result?format=json")
-        return time.perf_counter() - start
+    def analyse(self, recording: Path) -> Spent:
+        """From the first byte of the upload until the result is read."""
+        with spending(lambda: used_by(self.pid)) as spent:
+            job = self.ask(
+                f"/v1/analyses?name={recording.name}",
+                recording.read_bytes(),
+                Content_Type="application/octet-stream",
+            )
+            while job["state"] not in ("done", "failed", "cancelled"):
+                time.sleep(0.1)
+                job = self.ask(f"/v1/analyses/{job['id']}")
+            assert job["state"] == "done", job
+            self.ask(f"/v1/analyses/{job['id']}/result?format=json")
+        return spent[0]
 
 
 @contextmanager
@@ -71,7 +101,7 @@ def serving(data: Path) -> Iterator[Server]:
         env={**os.environ, **limits},
         stdout=subprocess.DEVNULL,
     )
-    server = Server(f"http://127.0.0.1:{port}")
+    server = Server(f"http://127.0.0.1:{port}", process.pid)
     try:
         for _ in range(600):
             try:
@@ -85,12 +115,17 @@ def serving(data: Path) -> Iterator[Server]:
         process.wait(60)
 
 
-def by_command(recording: Path, out: Path) -> float:
-    """Seconds of the command, from its start to its end."""
-    start = time.perf_counter()
+def by_command(recording: Path, out: Path) -> Spent:
+    """The command, from its start to its end."""
+
+    def of_children() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     words = ["analyze", str(recording), "-o", str(out), "-f", "json", "--quiet"]
-    subprocess.run([*AVER, *words], check=True)
-    return time.perf_counter() - start
+    with spending(of_children) as spent:
+        subprocess.run([*AVER, *words], check=True)
+    return spent[0]
 
 
 class Loaded:
@@ -101,38 +136,40 @@ class Loaded:
 
         self._analyzer = Analyzer()
 
-    def analyse(self, recording: Path, out: Path) -> float:
-        """Seconds of the analysis and of writing its result."""
+    def analyse(self, recording: Path, out: Path) -> Spent:
+        """The analysis, and writing its result."""
         from aver.report import write
 
-        start = time.perf_counter()
-        write(self._analyzer.analyze(recording), out / "loaded.json")
-        return time.perf_counter() - start
+        with spending(time.process_time) as spent:
+            write(self._analyzer.analyze(recording), out / "loaded.json")
+        return spent[0]
 
 
-def measure(recording: Path, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round; the first round only warms the machine up."""
-    found: dict[str, list[float]] = {"command": [], "loaded": [], "server": []}
+def measure(recording: Path, rounds: int) -> dict[str, list[Spent]]:
+    """What each way spends in each round; the first round only warms the machine up."""
+    found: dict[str, list[Spent]] = {"command": [], "loaded": [], "server": []}
     loaded = Loaded()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder, "data")) as server:
         out = Path(folder)
         for number in range(rounds + 1):
-            seconds = {
+            spent = {
                 "command": by_command(recording, out),
                 "loaded": loaded.analyse(recording, out),
                 "server": server.analyse(recording),
             }
-            print({way: round(value, 2) for way, value in seconds.items()}, flush=True)
+            told = (f"{w} {s.clock:.1f} s ({s.processor:.1f} s)" for w, s in spent.items())
+            print(", ".join(told), flush=True)
             if number:
-                for way, value in seconds.items():
-                    found[way].append(value)
+                for way, one in spent.items():
+                    found[way].append(one)
     return found
 
 
-def over(found: dict[str, list[float]], rival: str) -> float:
-    """Percent that the server takes longer than *rival*, the median of the rounds."""
+def over(found: dict[str, list[Spent]], rival: str, what: str) -> float:
+    """Percent that the server spends more than *rival*, the median of the rounds."""
     pairs = zip(found["server"], found[rival], strict=True)
-    return 100 * (statistics.median(mine / other for mine, other in pairs) - 1)
+    ratios = (getattr(mine, what) / getattr(other, what) for mine, other in pairs)
+    return 100 * (statistics.median(ratios) - 1)
 
 
 def main() -> None:
@@ -147,8 +184,10 @@ def main() -> None:
         recording = lengthen(scene, Path(folder, "clip.mp4"), max(1, chosen.seconds // 10))
         found = measure(recording, chosen.rounds)
     figures = {
-        "over_command_percent": (over(found, "command"), "<= 15"),
-        "over_loaded_networks_percent": (over(found, "loaded"), ""),
+        "over_command_percent": (over(found, "command", "clock"), "<= 15"),
+        "over_command_processor_percent": (over(found, "command", "processor"), ""),
+        "over_loaded_networks_percent": (over(found, "loaded", "clock"), ""),
+        "over_loaded_networks_processor_percent": (over(found, "loaded", "processor"), ""),
     }
     for name, (value, aim) in figures.items():
         print(f"{name}: {value:.1f} {aim}")

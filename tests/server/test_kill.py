@@ -111,7 +111,9 @@ def test_twenty_jobs_end_once_each_whoever_is_killed(project, serve, database_ur
     # Attempts: every kill may hit a job, and one job may be hit by all of them.
     made = project(workers=2, database_url=url, max_attempts=10, lease_seconds=2.0)
     watch_ends(made)
-    ids = [made.add({"pause": 0.1, "steps": 4}, name=f"{i}") for i in range(20)]
+    # The last ones take longer, so that there are some to be killed in the end.
+    pauses = [0.1] * 12 + [0.3] * 8
+    ids = [made.add({"pause": pause}, name=f"{i}") for i, pause in enumerate(pauses)]
 
     def ended():
         counts = made.store.counts()

@@ -48,7 +48,7 @@ def test_jobs_are_analysed_in_one_warm_process_that_is_replaced(work):
 
 
 def test_failures_are_told_and_stop_nobody(work):
-    made, _ = work(max_attempts=2, stall_seconds=0.5)
+    made, _ = work(max_attempts=2, stall_seconds=2.0)
     found = {name: made.add({"do": name}) for name in ("raise", "memory", "die", "stall")}
     good = made.add()
     gone = made.add({"pause": 0.2})
