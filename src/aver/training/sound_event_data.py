@@ -19,7 +19,6 @@ from aver.features.sound_events import (
     NON_VERBAL,
     VERBAL,
     LogMelSettings,
-    frame_count,
     joined,
     log_mel,
 )
@@ -196,8 +195,3 @@ def batches_of(
         torch.zeros(len(scapes.files), dtype=torch.int64),
         {TARGETS: torch.from_numpy(targets)},
     )
-
-
-def frames_of(sound_seconds: float, settings: LogMelSettings) -> int:
-    """Frames of a sound of so many seconds."""
-    return frame_count(round(sound_seconds * settings.rate), settings)

@@ -25,7 +25,7 @@ from aver.features.sound_events import (
 from aver.models.sed_crnn import FrameScores, SedCrnn
 from aver.training.sound_event_data import Names, Scapes
 
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 PEAKS = (0.0, 0.5, 0.7, 0.8, 0.9)
 MEDIAN_SECONDS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75)
 GAP_SECONDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -101,7 +101,9 @@ class Judge:
         )
 
 
-def choose_decoding(judge: Judge, name: str, scores: NDArray[np.float32]) -> Decoding:
+def choose_decoding(
+    judge: Judge, name: str, scores: NDArray[np.float32], rule: Rule = "collar"
+) -> Decoding:
     """The decoding of *name* with the highest event-based F1 on a part.
 
     First threshold, peak and median filter together, then gaps and short events, then threshold
@@ -111,6 +113,7 @@ def choose_decoding(judge: Judge, name: str, scores: NDArray[np.float32]) -> Dec
         judge: of the validation soundscapes, never of the test's.
         name: a detector or a label.
         scores: (scapes, frames) of that part.
+        rule: of that F1.
     """
     hop = judge.log_mel.hop
     reference = judge.reference(name)
@@ -120,7 +123,7 @@ def choose_decoding(judge: Judge, name: str, scores: NDArray[np.float32]) -> Dec
     def f1(decoding: Decoding) -> float:
         plain = decoding.model_copy(update={"median": 1})
         detected = judge.detected(name, filtered[decoding.median], plain)
-        return event_based(reference, detected, (name,)).f1
+        return event_based(reference, detected, (name,), rule).f1
 
     first = [
         Decoding(threshold=threshold, peak=peak, median=median)
@@ -137,7 +140,7 @@ def choose_decoding(judge: Judge, name: str, scores: NDArray[np.float32]) -> Dec
     third = [
         best.model_copy(
             update={
-                "threshold": round(best.threshold + step, 3),
+                "threshold": round(max(best.threshold + step, 0.02), 3),
                 "peak": round(max(best.peak + other, 0.0), 3) if best.peak else 0.0,
             }
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aver.evaluation.results import Result
 from aver.evaluation.sound_events import EventFigures, event_based, segment_based
@@ -31,6 +31,7 @@ def rows_of(
     facts: Mapping[str, str | int],
     *,
     labels: bool = True,
+    groups: Mapping[str, Collection[str]] | None = None,
 ) -> list[Result]:
     """All figures of one system on a part.
 
@@ -40,10 +41,20 @@ def rows_of(
         detected: name -> file name -> events.
         facts: ``data``, ``protocol``, ``command`` and so on of every row.
         labels: whether the multi-label detector is measured too.
+        groups: file names of parts of the part, whose F1 and error rate are told besides.
     """
     rows: list[Result] = []
     for name in (VERBAL, NON_VERBAL):
         rows += _detector(f"{experiment}/{name}", judge, (name,), detected[name], facts)
+        for group, files in (groups or {}).items():
+            own = {file: events for file, events in judge.reference(name).items() if file in files}
+            figures = event_based(own, {f: detected[name][f] for f in own}, (name,))
+            at = f"{experiment}/{name} {group}"
+            interval = figures.f1_interval()
+            rows.append(_row(at, "event_f1", figures.f1, interval, facts, aim="", paper=""))
+            rows.append(
+                Result(at, "event_error_rate", round(figures.error_rate, 4), **facts)  # type: ignore[arg-type]
+            )
     if labels:
         together: dict[str, list[DetectedEvent]] = {
             file: [event for name in judge.names.labels for event in detected[name][file]]

@@ -78,20 +78,23 @@ def train_sound_events(recipe: SoundEventsRecipe, data_root: Path, out: Path) ->
     for spectrogram in recipe.spectrograms:
         trained = train_one(recipe, spectrogram, root, out)
         shipped = spectrogram.name == recipe.ship
+        network = trained.network
         if shipped:
             about = describe(recipe, trained, root)
-            export_detector(trained.network, about, out / "sound_events.onnx")
+            # With the rounded weights of the file: its figures are those of what ships.
+            network = export_detector(network, about, out / "sound_events.onnx").network
             _tell(f"wrote {out / 'sound_events.onnx'}")
         test = _load(root, "test", trained.log_mel, out)
         judge = Judge(test, recipe.names, trained.log_mel)
-        scores = score(trained.network, test, trained.log_mel, recipe.names)
+        scores = score(network, test, trained.log_mel, recipe.names)
         detected = detect_all(judge, scores, trained.decoding)
         experiment = recipe.name if shipped else f"{recipe.name}_{spectrogram.name}"
         facts["data"] = (
             f"{len(test.files)} test soundscapes of {test.seconds.mean():.0f} s; "
             f"{1000 * trained.log_mel.window:.0f} ms frames every {1000 * trained.log_mel.hop:.0f}"
         )
-        rows = rows_of(experiment, judge, detected, facts)
+        groups = by_ratio(root) if shipped and recipe.to_make is not None else None
+        rows = rows_of(experiment, judge, detected, facts, groups=groups)
         record(out / f"{recipe.name}.csv", rows, packages=PACKAGES)
         for line in told(experiment, rows):
             _tell(line)
@@ -111,6 +114,14 @@ def scapes_root(recipe: SoundEventsRecipe, data_root: Path, out: Path) -> Path:
         )
     check_soundscapes(root)
     return root
+
+
+def by_ratio(root: Path) -> dict[str, set[str]]:
+    """File names of the test soundscapes by their signal-to-noise ratio."""
+    found: dict[str, set[str]] = {}
+    for scape in sorted(read_record(root)["scapes"]["test"], key=lambda one: one["ratio"]):
+        found.setdefault(f"{scape['ratio']:g} dB", set()).add(scape["filename"])
+    return found
 
 
 def train_one(
