@@ -83,11 +83,10 @@ export const remove = (id) => request(at(id), { method: "DELETE" });
 export const resultUrl = (id, format) => at(id, `/result?format=${format}`);
 export const recordingUrl = (id) => at(id, "/recording");
 
-/** Who was seen: { names: Map of number to name, faces: Map of number to addresses }. */
+/** Names that people gave: Map of number to name. */
 export async function people(id) {
   const { items } = await json(at(id, "/people"));
-  const names = new Map(items.filter((one) => one.name).map((one) => [one.id, one.name]));
-  return { names, faces: new Map(items.map((one) => [one.id, one.thumbnails.map((face) => face.href)])) };
+  return new Map(items.filter((one) => one.name).map((one) => [one.id, one.name]));
 }
 
 export const namePerson = (id, person, name) => request(at(id, `/people/${person}`), {

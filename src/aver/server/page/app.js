@@ -80,6 +80,7 @@ async function show() {
   const mine = (turn += 1);
   page?.destroy?.();
   page = null;
+  delete main.dataset.shown;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.dataset.tab === tab) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
@@ -96,6 +97,8 @@ async function show() {
   document.title = `${made.title} – aver`;
   main.dataset.page = tab;
   main.dataset.ready = String(mine);
+  // The first timer after the first picture: from here on the page answers.
+  requestAnimationFrame(() => setTimeout(() => { if (mine === turn) main.dataset.shown = performance.now().toFixed(1); }));
   if (mine > 1) { main.focus({ preventScroll: true }); scrollTo(0, 0); announce(made.title); }
 }
 

@@ -62,6 +62,7 @@ export async function comparePage(ids) {
   const modes = [mode("One time axis", true), mode("Each its own", false)];
 
   function draw() {
+    const times = opened.map((one) => one.stage?.clock.time ?? 0);
     for (const one of opened) one.destroy();
     const total = Math.max(...opened.map((one) => one.packed.duration));
     const shared = page.shared ? new View(total, Math.min(total, 2)) : null;
@@ -71,6 +72,7 @@ export async function comparePage(ids) {
       one.build({ choice, paint, scale, view: shared, leads: !shared || one === longest });
       one.onSeek = shared ? (time) => { for (const each of opened) each.seek(time); } : null;
     }
+    opened.forEach((one, i) => { if (times[i] > 0) one.seek(times[i]); });
     second.stage.player.muted = true;
     page.active = shared ? longest : first;
     page.others = shared ? opened.filter((one) => one !== longest) : [];

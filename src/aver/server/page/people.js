@@ -48,6 +48,11 @@ export class Names extends EventTarget {
 
   of(person) { return printable(this.given.get(person) ?? "") || defaultName(person, this.packed); }
 
+  add(given) {
+    for (const [person, name] of given) this.given.set(person, name);
+    this.dispatchEvent(new Event("change"));
+  }
+
   set(person, name) {
     if (name) this.given.set(person, name); else this.given.delete(person);
     this.dispatchEvent(new Event("change"));

@@ -19,20 +19,29 @@ const FORMATS = [
   ["textgrid", "Praat TextGrid", "annotation tiers"],
 ];
 
+const NAMES_WAIT = 150; // milliseconds
+
 /** Everything about one result: data, view, player, timeline. Two of them make a comparison. */
 export class Opened {
   static async load(id) {
+    await api.openSession();
+    // All are asked for at once; where the job is not done, only that is told.
+    const result = api.loadTimeline(api.resultUrl(id, "json")), people = api.people(id);
+    for (const asked of [result, people]) asked.catch(() => {});
     const job = await api.get(id);
     if (job.state !== "done") throw new api.Problem({ title: `This recording is ${job.state}`, detail: `${printable(job.name)} has no result: it is ${job.state}. ${job.problem?.detail ?? ""}` });
-    await api.openSession();
-    const [packed, seen] = await Promise.all([api.loadTimeline(api.resultUrl(id, "json")), api.people(id)]);
-    return new Opened(job, packed, seen);
+    const packed = await result;
+    // Of a long recording names come late: it is shown without them first.
+    const given = await Promise.race([people.catch(() => new Map()), new Promise((resolve) => { setTimeout(resolve, NAMES_WAIT); })]);
+    const opened = new Opened(job, packed, given ?? new Map());
+    if (!given) people.then((late) => opened.names.add(late), () => {});
+    return opened;
   }
 
-  constructor(job, packed, seen) {
-    Object.assign(this, { job, packed, seen });
+  constructor(job, packed, given) {
+    Object.assign(this, { job, packed });
     this.name = printable(job.name);
-    this.names = new Names(packed, seen.names);
+    this.names = new Names(packed, given);
     this.cast = castOf(packed);
   }
 
@@ -41,7 +50,10 @@ export class Opened {
     const { packed, names, cast } = this;
     const window = packed.tracks.length && packed.tracks[0].count ? packed.tracks[0].end[0] - packed.tracks[0].start[0] : 0.5;
     this.view = view ?? new View(packed.duration, Math.max(1, 4 * window));
-    const faces = (one, i) => this.seen.faces.get(one.person)?.[i] ?? null;
+    const faces = (one, i) => {
+      const jpeg = one.seen?.thumbnails?.[i]?.jpeg;
+      return jpeg ? `data:image/jpeg;base64,${jpeg}` : null;
+    };
     this.stage = new Stage({ packed, names, paint, cast, faces, label: this.name, source: this.job.links.recording ? api.recordingUrl(this.job.id) : null });
     this.timeline = new Timeline({
       packed, view: this.view, paint, names, choice, scale, thumbnails: faces, label: this.name,
