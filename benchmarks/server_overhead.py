@@ -74,6 +74,16 @@ class Server:
         with urllib.request.urlopen(request, timeout=600) as answer:
             return json.load(answer)
 
+    def end_of(self, job_id: str) -> str:
+        """The state in which an analysis ends, from its events, as the page follows them."""
+        address = f"{self.address}/v1/analyses/{job_id}/events"
+        state = ""
+        with urllib.request.urlopen(address, timeout=600) as events:
+            for line in events:
+                if line.startswith(b"data: {"):
+                    state = json.loads(line.removeprefix(b"data: "))["state"]
+        return state
+
     def analyse(self, recording: Path) -> Spent:
         """From the first byte of the upload until the result is read."""
         with spending(lambda: used_by(self.pid)) as spent:
@@ -82,10 +92,7 @@ class Server:
                 recording.read_bytes(),
                 Content_Type="application/octet-stream",
             )
-            while job["state"] not in ("done", "failed", "cancelled"):
-                time.sleep(0.1)
-                job = self.ask(f"/v1/analyses/{job['id']}")
-            assert job["state"] == "done", job
+            assert self.end_of(job["id"]) == "done"
             self.ask(f"/v1/analyses/{job['id']}/result?format=json")
         return spent[0]
 
