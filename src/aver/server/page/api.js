@@ -11,10 +11,17 @@ export class Problem extends Error {
   }
 }
 
-const UNREACHED = { title: "The server cannot be reached", detail: "The server cannot be reached. Is it still running?" };
+const UNREACHED = {
+  title: "The server cannot be reached",
+  detail: "The server cannot be reached. Is it still running?",
+};
 
 function kept() {
-  try { return sessionStorage.getItem("aver.key") ?? ""; } catch { return ""; }
+  try {
+    return sessionStorage.getItem("aver.key") ?? "";
+  } catch {
+    return "";
+  }
 }
 
 let key = kept();
@@ -22,7 +29,9 @@ let askForKey = null;
 let asking = null;
 
 /** What to call when the server wants a key; it resolves to the key, or to "". */
-export function onKeyNeeded(ask) { askForKey = ask; }
+export function onKeyNeeded(ask) {
+  askForKey = ask;
+}
 
 export const headersOf = () => (key ? { Authorization: `Bearer ${key}` } : {});
 
@@ -37,12 +46,19 @@ async function newKey() {
       const answer = await fetch(`${BASE}/session`, { method: "POST", headers }).catch(() => null);
       if (answer?.ok) {
         key = given;
-        try { sessionStorage.setItem("aver.key", key); } catch { /* it lasts as long as the page */ }
+        try {
+          sessionStorage.setItem("aver.key", key);
+        } catch {
+          /* it lasts as long as the page */
+        }
         return true;
       }
-      wrong = answer?.status === 429 ? "Too many tries. Wait a minute." : "That is not the key of this server.";
+      wrong =
+        answer?.status === 429 ? "Too many tries. Wait a minute." : "That is not the key of this server.";
     }
-  })().finally(() => { asking = null; });
+  })().finally(() => {
+    asking = null;
+  });
   return asking;
 }
 
@@ -89,9 +105,12 @@ export async function people(id) {
   return new Map(items.filter((one) => one.name).map((one) => [one.id, one.name]));
 }
 
-export const namePerson = (id, person, name) => request(at(id, `/people/${person}`), {
-  method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ name }),
-});
+export const namePerson = (id, person, name) =>
+  request(at(id, `/people/${person}`), {
+    method: "PUT",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ name }),
+  });
 
 /** Pictures and players send no key of their own: they need the cookie. */
 export async function openSession() {
@@ -120,7 +139,11 @@ export function upload(file, onProgress, token = newToken()) {
     });
     sender.addEventListener("load", () => {
       let said = {};
-      try { said = JSON.parse(sender.responseText); } catch { /* the status has to do */ }
+      try {
+        said = JSON.parse(sender.responseText);
+      } catch {
+        /* the status has to do */
+      }
       if (sender.status >= 200 && sender.status < 300) resolve(said);
       else reject(new Problem({ status: sender.status, title: said.title, detail: said.detail }));
     });
@@ -135,7 +158,8 @@ export function upload(file, onProgress, token = newToken()) {
 
 /** Follow a job until it ends or *signal* aborts; a lost stream is taken up again, ever less often. */
 export async function follow(id, onJob, signal) {
-  let wait = 500, last = "";
+  let wait = 500,
+    last = "";
   while (!signal.aborted) {
     try {
       const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
@@ -144,7 +168,10 @@ export async function follow(id, onJob, signal) {
       for await (const event of eventsOf(response.body)) {
         wait = 500;
         if (event.id) last = event.id;
-        if (event.event === "deleted") { onJob(null); return; }
+        if (event.event === "deleted") {
+          onJob(null);
+          return;
+        }
         if (!event.data) continue;
         const job = JSON.parse(event.data);
         onJob(job);
@@ -153,14 +180,17 @@ export async function follow(id, onJob, signal) {
     } catch (error) {
       if (signal.aborted || error.name === "AbortError" || error.status === 404) return;
     }
-    await new Promise((resolve) => { setTimeout(resolve, wait); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, wait);
+    });
     wait = Math.min(8000, wait * 2);
   }
 }
 
 async function* eventsOf(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "", event = {};
+  let rest = "",
+    event = {};
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
@@ -196,6 +226,9 @@ export async function loadTimeline(url) {
     worker.postMessage({ url: new URL(url, document.baseURI).href, headers: headersOf() });
   }).finally(() => worker.terminate());
   if (answer.packed) return answer.packed;
-  if (answer.status === 401) { await request(url); return loadTimeline(url); }
+  if (answer.status === 401) {
+    await request(url);
+    return loadTimeline(url);
+  }
   throw new Problem({ status: answer.status, detail: answer.failed });
 }

@@ -8,7 +8,8 @@ export class MediaClock extends EventTarget {
     super();
     this.media = media;
     this.total = total;
-    for (const name of ["play", "pause", "ended", "ratechange", "volumechange"]) media.addEventListener(name, () => this.#state());
+    for (const name of ["play", "pause", "ended", "ratechange", "volumechange"])
+      media.addEventListener(name, () => this.#state());
     media.addEventListener("timeupdate", () => this.dispatchEvent(new Event("time")));
     media.addEventListener("seeked", () => {
       const wanted = this.#wanted;
@@ -18,13 +19,25 @@ export class MediaClock extends EventTarget {
     });
   }
 
-  get time() { return this.#wanted ?? this.media.currentTime; }
-  get isPlaying() { return !this.media.paused && !this.media.ended; }
-  get rate() { return this.media.playbackRate; }
-  set rate(value) { this.media.playbackRate = value; }
+  get time() {
+    return this.#wanted ?? this.media.currentTime;
+  }
+  get isPlaying() {
+    return !this.media.paused && !this.media.ended;
+  }
+  get rate() {
+    return this.media.playbackRate;
+  }
+  set rate(value) {
+    this.media.playbackRate = value;
+  }
 
-  play() { this.media.play().catch(() => this.#state()); }
-  pause() { this.media.pause(); }
+  play() {
+    this.media.play().catch(() => this.#state());
+  }
+  pause() {
+    this.media.pause();
+  }
 
   /** While one seek is on its way, only the latest of those that follow is kept. */
   seek(time) {
@@ -74,7 +87,8 @@ export class SilentClock extends EventTarget {
       this.time = Math.min(this.total, this.time + (Math.max(0, now - last) / 1000) * this.rate);
       last = now;
       this.dispatchEvent(new Event("time"));
-      if (this.time >= this.total) this.pause(); else requestAnimationFrame(tick);
+      if (this.time >= this.total) this.pause();
+      else requestAnimationFrame(tick);
     };
     requestAnimationFrame(tick);
   }

@@ -5,13 +5,13 @@
 // with the mean and the highest of its windows, worked out once for each zoom and kept.
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
+import { Columns } from "./columns.js";
 import { firstAfter } from "./pack.js";
 import { ticks } from "./format.js";
 
 const COLUMN = 1.5; // CSS pixels a point stands for, where windows are narrower
 const DASHES = { fused: [], face: [6, 3], voice: [1.5, 3] };
 const TOUCHING = 1e-3;
-const KEPT = 4;
 
 export class CurveChart {
   /**
@@ -22,17 +22,24 @@ export class CurveChart {
     Object.assign(this, context);
     this.host = host;
     this.tracks = [];
-    this.columns = new Map();
+    this.columns = new Columns();
     this.chart = null;
   }
 
   /** Show these tracks (the first is filled) and labels (indices, from the top). */
   show(tracks, shown) {
-    const same = this.chart && tracks.length === this.tracks.length && tracks.every((t, i) => t === this.tracks[i])
-      && shown.join() === this.shown.join() && this.drawnRows === this.options.rows;
+    const same =
+      this.chart &&
+      tracks.length === this.tracks.length &&
+      tracks.every((t, i) => t === this.tracks[i]) &&
+      shown.join() === this.shown.join() &&
+      this.drawnRows === this.options.rows;
     this.tracks = tracks;
     this.shown = shown;
-    if (same) { this.redraw(); return; }
+    if (same) {
+      this.redraw();
+      return;
+    }
     this.drawnRows = this.options.rows;
     this.chart?.destroy();
     this.chart = null;
@@ -40,7 +47,9 @@ export class CurveChart {
     if (this.width > 0) this.#make();
   }
 
-  get height() { return Math.max(1, this.shown.length) * this.options.rowHeight; }
+  get height() {
+    return Math.max(1, this.shown.length) * this.options.rowHeight;
+  }
 
   resize(width) {
     if (width === this.width && this.chart) return;
@@ -50,53 +59,86 @@ export class CurveChart {
     else this.#make();
   }
 
-  redraw() { this.chart?.redraw(true, false); }
+  redraw() {
+    this.chart?.redraw(true, false);
+  }
 
-  range() { this.chart?.setScale("x", { min: this.view.start, max: this.view.end }); }
+  range() {
+    this.chart?.setScale("x", { min: this.view.start, max: this.view.end });
+  }
 
-  destroy() { this.chart?.destroy(); this.chart = null; }
+  destroy() {
+    this.chart?.destroy();
+    this.chart = null;
+  }
 
   #make() {
     const { view, paint, options } = this;
-    this.columns.clear();
     const series = [{}];
     const data = [[0, view.total]];
     [...this.tracks].reverse().forEach((track) => {
       const isFirst = track === this.tracks[0];
       this.shown.forEach((label, row) => {
         series.push({
-          label: this.labels[label], auto: false, points: { show: false }, dash: DASHES[track.modality],
+          label: this.labels[label],
+          auto: false,
+          points: { show: false },
+          dash: DASHES[track.modality],
           width: isFirst ? 1.6 : 1.1,
-          stroke: () => paint.labels[label], fill: () => paint.shades[label],
+          stroke: () => paint.labels[label],
+          fill: () => paint.shades[label],
           paths: (u) => this.#paths(u, track, label, row, isFirst && options.rows),
         });
         data.push([0, 0]);
       });
     });
-    this.chart = new uPlot({
-      width: this.width, height: this.height, padding: [0, 0, 0, 0], series,
-      legend: { show: false }, cursor: { show: false }, select: { show: false },
-      scales: {
-        x: { time: false, auto: false, range: (u, low, high) => [low ?? view.start, high ?? view.end] },
-        y: { auto: false, range: [0, 1] },
-      },
-      axes: [
-        {
-          show: true, size: 0, gap: 0, font: "1px sans-serif", values: (u, splits) => splits.map(() => ""),
-          splits: () => ticks(view.start, view.end, Math.max(2, this.width / 90)).times,
-          grid: { stroke: () => paint.rule, width: 1 }, ticks: { show: false }, border: { show: false },
+    this.chart = new uPlot(
+      {
+        width: this.width,
+        height: this.height,
+        padding: [0, 0, 0, 0],
+        series,
+        legend: { show: false },
+        cursor: { show: false },
+        select: { show: false },
+        scales: {
+          x: { time: false, auto: false, range: (u, low, high) => [low ?? view.start, high ?? view.end] },
+          y: { auto: false, range: [0, 1] },
         },
-        { show: false },
-      ],
-      hooks: { drawClear: [(u) => this.#ground(u)], draw: [(u) => this.#above(u)] },
-    }, data, this.host);
+        axes: [
+          {
+            show: true,
+            size: 0,
+            gap: 0,
+            font: "1px sans-serif",
+            values: (u, splits) => splits.map(() => ""),
+            splits: () => ticks(view.start, view.end, Math.max(2, this.width / 90)).times,
+            grid: { stroke: () => paint.rule, width: 1 },
+            ticks: { show: false },
+            border: { show: false },
+          },
+          { show: false },
+        ],
+        hooks: { drawClear: [(u) => this.#ground(u)], draw: [(u) => this.#above(u)] },
+      },
+      data,
+      this.host,
+    );
     this.range();
   }
 
   #geometry(u) {
     const { left, top, width, height } = u.bbox;
     const per = width / this.view.length;
-    return { left, top, width, height, per, ratio: devicePixelRatio || 1, x: (time) => left + (time - this.view.start) * per };
+    return {
+      left,
+      top,
+      width,
+      height,
+      per,
+      ratio: devicePixelRatio || 1,
+      x: (time) => left + (time - this.view.start) * per,
+    };
   }
 
   /** Evidence lies on a ground of its own; where there is none, the paper shows. */
@@ -134,7 +176,12 @@ export class CurveChart {
     ctx.fillStyle = this.paint.rule;
     const feet = this.options.rows ? this.shown.length : 1;
     for (let row = 1; row <= feet; row += 1) {
-      ctx.fillRect(left, Math.round(top + (row * height) / feet - ratio), width, Math.max(1, Math.round(ratio)));
+      ctx.fillRect(
+        left,
+        Math.round(top + (row * height) / feet - ratio),
+        width,
+        Math.max(1, Math.round(ratio)),
+      );
     }
     ctx.restore();
   }
@@ -163,7 +210,8 @@ export class CurveChart {
     const y = (value) => foot - (Math.min(value, options.scale) / options.scale) * (rowHeight - 4 * ratio);
     const stroke = new Path2D();
     const fill = isFilled ? new Path2D() : null;
-    const scores = track.scores, at = label * track.room;
+    const scores = track.scores,
+      at = label * track.room;
     const first = Math.max(0, firstAfter(track, view.start) - 1);
     let last = firstAfter(track, view.end);
     last = Math.min(track.count - 1, last + 1);
@@ -171,13 +219,17 @@ export class CurveChart {
       const pixels = ((track.end[last] - track.start[first]) * per) / (last - first + 1);
       if (pixels < COLUMN * ratio) this.#dense(track, label, { x, y, foot, per, ratio, stroke, fill });
       else {
-        let previous = -Infinity, edge = 0;
+        let previous = -Infinity,
+          edge = 0;
         for (let i = first; i <= last; i += 1) {
           const value = y(scores[at + i]);
           if (track.start[i] - previous > TOUCHING) {
             if (previous > -Infinity) close(stroke, fill, x(previous), edge, foot);
             stroke.moveTo(x(track.start[i]), value);
-            if (fill) { fill.moveTo(x(track.start[i]), foot); fill.lineTo(x(track.start[i]), value); }
+            if (fill) {
+              fill.moveTo(x(track.start[i]), foot);
+              fill.lineTo(x(track.start[i]), value);
+            }
           }
           const middle = x((track.start[i] + track.end[i]) / 2);
           stroke.lineTo(middle, value);
@@ -193,21 +245,28 @@ export class CurveChart {
 
   /** One point for each column of pixels: the mean as a line, shade up to the highest. */
   #dense(track, label, { x, y, foot, per, ratio, stroke, fill }) {
-    const { first, mean, high, seconds } = this.#columnsOf(track, label, (COLUMN * ratio) / per);
+    const { first, mean, high, seconds } = this.columns.of(track, label, (COLUMN * ratio) / per);
     const from = Math.max(0, Math.floor(this.view.start / seconds) - 1 - first);
     const to = Math.min(mean.length - 1, Math.ceil(this.view.end / seconds) + 1 - first);
-    let open = false, edge = 0, previous = 0;
+    let open = false,
+      edge = 0,
+      previous = 0;
     for (let i = from; i <= to; i += 1) {
       if (Number.isNaN(mean[i])) {
         if (open) close(stroke, fill, x(previous), edge, foot);
         open = false;
         continue;
       }
-      const time = (i + first) * seconds, middle = x(time + seconds / 2), value = y(mean[i]);
+      const time = (i + first) * seconds,
+        middle = x(time + seconds / 2),
+        value = y(mean[i]);
       edge = y(high[i]);
       if (!open) {
         stroke.moveTo(x(time), value);
-        if (fill) { fill.moveTo(x(time), foot); fill.lineTo(x(time), edge); }
+        if (fill) {
+          fill.moveTo(x(time), foot);
+          fill.lineTo(x(time), edge);
+        }
         open = true;
       }
       stroke.lineTo(middle, value);
@@ -216,47 +275,15 @@ export class CurveChart {
     }
     if (open) close(null, fill, x(previous), edge, foot);
   }
-
-  /** Means and highest scores over equal stretches of time, for a track's one label. */
-  #columnsOf(track, label, wanted) {
-    // Lengths go up in steps, so that dragging and small zooms meet the same stretches again.
-    const seconds = 2 ** (Math.round(Math.log2(wanted) * 4) / 4);
-    const key = `${track.modality} ${label}`;
-    const kept = this.columns.get(key) ?? [];
-    let found = kept.find((entry) => entry.seconds === seconds);
-    if (!found) {
-      found = average(track, label, seconds);
-      kept.unshift(found);
-      kept.length = Math.min(kept.length, KEPT);
-      this.columns.set(key, kept);
-    }
-    return found;
-  }
 }
 
 function close(stroke, fill, x, y, foot) {
   stroke?.lineTo(x, y);
-  if (fill) { fill.lineTo(x, y); fill.lineTo(x, foot); fill.closePath(); }
-}
-
-function average(track, label, seconds) {
-  const column = (i) => Math.floor((track.start[i] + track.end[i]) / 2 / seconds);
-  const first = column(0), size = column(track.count - 1) - first + 1;
-  const mean = new Float32Array(size).fill(NaN), high = new Float32Array(size).fill(NaN);
-  const at = label * track.room;
-  for (let i = 0; i < track.count;) {
-    const here = column(i);
-    let sum = 0, weight = 0, top = 0;
-    for (; i < track.count && column(i) === here; i += 1) {
-      const value = track.scores[at + i], length = track.end[i] - track.start[i];
-      sum += value * length;
-      weight += length;
-      if (value > top) top = value;
-    }
-    mean[here - first] = sum / weight;
-    high[here - first] = top;
+  if (fill) {
+    fill.lineTo(x, y);
+    fill.lineTo(x, foot);
+    fill.closePath();
   }
-  return { first, mean, high, seconds };
 }
 
 /** What the head of a row stands for: 0.5, 0.75 or 1, whatever the scores need. */

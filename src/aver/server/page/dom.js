@@ -82,7 +82,14 @@ export function confirmed(question, detail, action) {
   return new Promise((resolve) => {
     const dialog = h(
       "dialog",
-      { class: "ask", "aria-labelledby": "ask-title", onclose: () => { dialog.remove(); resolve(dialog.returnValue === "yes"); } },
+      {
+        class: "ask",
+        "aria-labelledby": "ask-title",
+        onclose: () => {
+          dialog.remove();
+          resolve(dialog.returnValue === "yes");
+        },
+      },
       h("h2", { id: "ask-title" }, question),
       h("p", {}, detail),
       h(

@@ -15,7 +15,11 @@ export function clock(seconds, decimals = 0) {
 /** For the ear: "1 minute 7 seconds". */
 export function spoken(seconds) {
   const whole = Math.max(0, Math.round(seconds));
-  const parts = [[Math.floor(whole / 3600), "hour"], [Math.floor(whole / 60) % 60, "minute"], [whole % 60, "second"]];
+  const parts = [
+    [Math.floor(whole / 3600), "hour"],
+    [Math.floor(whole / 60) % 60, "minute"],
+    [whole % 60, "second"],
+  ];
   const said = parts.filter(([count, unit]) => count || (unit === "second" && whole < 60));
   return said.map(([count, unit]) => `${count} ${unit}${count === 1 ? "" : "s"}`).join(" ");
 }
@@ -32,8 +36,12 @@ export function left(seconds) {
 export function bytes(count) {
   if (!Number.isFinite(count)) return "";
   const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = count, unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) { value /= 1000; unit += 1; }
+  let value = count,
+    unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
   return `${value < 10 && unit ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
@@ -54,7 +62,10 @@ export function when(value, now = new Date()) {
 
 /** One line without control and direction characters, which could make a name look like another. */
 export function printable(text) {
-  return String(text ?? "").replace(/\s+/gu, " ").replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, "\uFFFD").trim();
+  return String(text ?? "")
+    .replace(/\s+/gu, " ")
+    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, "\uFFFD")
+    .trim();
 }
 
 /** Round times for an axis: at most *most* steps between *start* and *end*. */

@@ -1,76 +1,115 @@
 // The first page: a place to drop recordings, what is being worked on, and what is done.
 
 import * as api from "./api.js";
-import { announce, confirmed, fill, h, icon } from "./dom.js";
-import { bytes, clock, left, printable, when } from "./format.js";
+import { announce, confirmed, h, icon } from "./dom.js";
+import { printable } from "./format.js";
+import { dropAnywhere } from "./drop.js";
+import { endedRow, openRow, Pace, STATE_WORDS, uploadRow } from "./job_rows.js";
 
 const FOLLOWED = 2; // streams at a time; browsers allow six connections to one server
 const SENT_AT_ONCE = 2;
-const WORDS = { uploading: "being sent", queued: "waiting", running: "being analysed", done: "done", failed: "failed", cancelled: "cancelled" };
 
 export class Library {
   constructor() {
     this.jobs = new Map();
     this.uploads = [];
     this.followed = new Map();
-    this.pace = new Map();
+    this.pace = new Pace();
     this.rows = new Map();
     this.said = new Map();
     this.next = null;
     this.chosen = new Set();
     this.element = this.#build();
     addEventListener("beforeunload", (event) => {
-      if (this.uploads.some((one) => one.state === "sending" || one.state === "waiting")) event.preventDefault();
+      if (this.uploads.some((one) => one.state === "sending" || one.state === "waiting"))
+        event.preventDefault();
     });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.refresh(); });
-    this.#dropAnywhere();
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.refresh();
+    });
+    dropAnywhere((files) => {
+      if (this.add(files)) location.hash = "#/";
+    });
     this.refresh();
   }
 
   #build() {
-    this.input = h("input", { type: "file", multiple: true, id: "files", class: "visually-hidden", accept: "video/*,audio/*,image/*,.mkv,.flv,.avi,.mov,.ts,.mxf,.opus", onchange: () => {
-      this.add(this.input.files);
-      this.input.value = "";
-    } });
-    this.drop = h("div", { class: "drop card" }, icon("drop"), h("div", {},
-      h("p", { class: "drop-title" }, h("span", { class: "wide-only" }, "Drop recordings here, or "), this.input, h("label", { for: "files", class: "button primary" }, "Choose files")),
-      h("p", { class: "hint" }, "Video or sound, several at once. They go to the server that runs this page and nowhere else.")));
+    this.input = h("input", {
+      type: "file",
+      multiple: true,
+      id: "files",
+      class: "visually-hidden",
+      accept: "video/*,audio/*,image/*,.mkv,.flv,.avi,.mov,.ts,.mxf,.opus",
+      onchange: () => {
+        this.add(this.input.files);
+        this.input.value = "";
+      },
+    });
+    this.drop = h(
+      "div",
+      { class: "drop card" },
+      icon("drop"),
+      h(
+        "div",
+        {},
+        h(
+          "p",
+          { class: "drop-title" },
+          h("span", { class: "wide-only" }, "Drop recordings here, or "),
+          this.input,
+          h("label", { for: "files", class: "button primary" }, "Choose files"),
+        ),
+        h(
+          "p",
+          { class: "hint" },
+          "Video or sound, several at once. They go to the server that runs this page and nowhere else.",
+        ),
+      ),
+    );
     this.trouble = h("p", { class: "trouble", role: "alert", hidden: true });
     this.queue = h("ul", { class: "jobs" });
     this.done = h("ul", { class: "jobs" });
-    this.queueCard = h("section", { class: "card", "aria-labelledby": "queue-title", hidden: true }, h("h2", { id: "queue-title" }, "In work"), this.queue);
+    this.queueCard = h(
+      "section",
+      { class: "card", "aria-labelledby": "queue-title", hidden: true },
+      h("h2", { id: "queue-title" }, "In work"),
+      this.queue,
+    );
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.#more() }, "Show older ones");
     this.compare = h("a", { class: "button", hidden: true }, "Compare the two chosen");
-    this.empty = h("p", { class: "hint", hidden: true }, "Nothing here yet. Recordings appear once they are analysed.");
-    this.doneCard = h("section", { class: "card", "aria-labelledby": "done-title" },
-      h("div", { class: "row between" }, h("h2", { id: "done-title" }, "Recordings"), this.compare), this.empty, this.done, this.more);
-    return h("div", { class: "library" }, h("h1", { class: "visually-hidden" }, "Recordings"), this.drop, this.trouble, this.queueCard, this.doneCard);
-  }
-
-  #dropAnywhere() {
-    let depth = 0;
-    const isFiles = (event) => event.dataTransfer?.types.includes("Files");
-    addEventListener("dragenter", (event) => { if (isFiles(event)) { depth += 1; document.body.classList.add("dropping"); } });
-    addEventListener("dragleave", () => { depth = Math.max(0, depth - 1); if (!depth) document.body.classList.remove("dropping"); });
-    addEventListener("dragover", (event) => { if (isFiles(event)) event.preventDefault(); });
-    addEventListener("drop", (event) => {
-      if (!isFiles(event)) return;
-      event.preventDefault();
-      depth = 0;
-      document.body.classList.remove("dropping");
-      if (this.add(event.dataTransfer.files)) location.hash = "#/";
-    });
+    this.empty = h(
+      "p",
+      { class: "hint", hidden: true },
+      "Nothing here yet. Recordings appear once they are analysed.",
+    );
+    this.doneCard = h(
+      "section",
+      { class: "card", "aria-labelledby": "done-title" },
+      h("div", { class: "row between" }, h("h2", { id: "done-title" }, "Recordings"), this.compare),
+      this.empty,
+      this.done,
+      this.more,
+    );
+    return h(
+      "div",
+      { class: "library" },
+      h("h1", { class: "visually-hidden" }, "Recordings"),
+      this.drop,
+      this.trouble,
+      this.queueCard,
+      this.doneCard,
+    );
   }
 
   /** Queue files for sending. */
   add(files) {
     for (const file of files) this.uploads.push({ file, state: "waiting", share: 0, key: Symbol(file.name) });
-    this.#send();
+    this.send();
     this.draw();
     return files.length;
   }
 
-  #send() {
+  send() {
     while (this.uploads.filter((one) => one.state === "sending").length < SENT_AT_ONCE) {
       const next = this.uploads.find((one) => one.state === "waiting");
       if (!next) return;
@@ -81,23 +120,38 @@ export class Library {
   async #sendOne(one) {
     one.state = "sending";
     const began = performance.now();
-    one.sending = api.upload(one.file, (share) => {
-      one.share = share;
-      const seconds = (performance.now() - began) / 1000;
-      one.left = seconds > 1.5 && share > 0.02 ? (seconds * (1 - share)) / share : NaN;
-      this.draw();
-    }, one.token);
+    one.sending = api.upload(
+      one.file,
+      (share) => {
+        one.share = share;
+        const seconds = (performance.now() - began) / 1000;
+        one.left = seconds > 1.5 && share > 0.02 ? (seconds * (1 - share)) / share : NaN;
+        this.draw();
+      },
+      one.token,
+    );
     one.token = one.sending.token;
     try {
       const job = await one.sending.done;
       this.uploads = this.uploads.filter((other) => other !== one);
       this.#take(job);
     } catch (error) {
-      if (error.status === 401 && (await api.list().then(() => true, () => false))) one.state = "waiting";
+      if (
+        error.status === 401 &&
+        (await api.list().then(
+          () => true,
+          () => false,
+        ))
+      )
+        one.state = "waiting";
       else if (error.name === "AbortError") this.uploads = this.uploads.filter((other) => other !== one);
-      else { one.state = "refused"; one.problem = error; announce(`${printable(one.file.name)} was not taken: ${error.message}`); }
+      else {
+        one.state = "refused";
+        one.problem = error;
+        announce(`${printable(one.file.name)} was not taken: ${error.message}`);
+      }
     }
-    this.#send();
+    this.send();
     this.draw();
     this.#plan();
   }
@@ -108,7 +162,8 @@ export class Library {
       const { jobs, next } = await api.list();
       const known = new Set(jobs.map((job) => job.id));
       const oldest = jobs.at(-1)?.created;
-      for (const [id, job] of this.jobs) if (!known.has(id) && (!next || job.created > oldest)) this.jobs.delete(id);
+      for (const [id, job] of this.jobs)
+        if (!known.has(id) && (!next || job.created > oldest)) this.jobs.delete(id);
       if (this.next === null || !this.paged) this.next = next;
       for (const job of jobs) this.#take(job, false);
       this.trouble.hidden = true;
@@ -132,7 +187,13 @@ export class Library {
   #plan() {
     clearTimeout(this.timer);
     const isBusy = [...this.jobs.values()].some((job) => !api.ENDED.has(job.state));
-    this.timer = setTimeout(() => { if (document.hidden && !isBusy) this.#plan(); else this.refresh(); }, isBusy ? 3000 : 20000);
+    this.timer = setTimeout(
+      () => {
+        if (document.hidden && !isBusy) this.#plan();
+        else this.refresh();
+      },
+      isBusy ? 3000 : 20000,
+    );
   }
 
   #take(job, isDrawn = true) {
@@ -140,7 +201,8 @@ export class Library {
     if (before && api.ENDED.has(before.state) && !api.ENDED.has(job.state)) return;
     this.jobs.set(job.id, job);
     this.#tell(job, before);
-    if (job.state === "running" && !this.followed.has(job.id) && this.followed.size < FOLLOWED) this.#follow(job.id);
+    if (job.state === "running" && !this.followed.has(job.id) && this.followed.size < FOLLOWED)
+      this.#follow(job.id);
     if (isDrawn) this.draw();
   }
 
@@ -152,28 +214,29 @@ export class Library {
     if (!before || last === now) return;
     const name = printable(job.name);
     if (job.state === "running") announce(`${name}: ${quarter} per cent`);
-    else if (job.state === "failed") announce(`${name} failed: ${job.problem?.detail || job.problem?.title || ""}`);
-    else announce(`${name}: ${WORDS[job.state] ?? job.state}`);
+    else if (job.state === "failed")
+      announce(`${name} failed: ${job.problem?.detail || job.problem?.title || ""}`);
+    else announce(`${name}: ${STATE_WORDS[job.state] ?? job.state}`);
   }
 
   async #follow(id) {
     const stop = new AbortController();
     this.followed.set(id, stop);
-    await api.follow(id, (job) => { if (job) this.#take(job); else { this.jobs.delete(id); this.draw(); } }, stop.signal);
+    await api.follow(
+      id,
+      (job) => {
+        if (job) this.#take(job);
+        else {
+          this.jobs.delete(id);
+          this.draw();
+        }
+      },
+      stop.signal,
+    );
     this.followed.delete(id);
     const next = [...this.jobs.values()].find((job) => job.state === "running" && !this.followed.has(job.id));
     if (next) this.#follow(next.id);
     else this.#plan();
-  }
-
-  /** Seconds that are left, by how fast it went since this page first looked; NaN while unknown. */
-  #left(job) {
-    const now = performance.now() / 1000, done = job.progress ?? 0;
-    const seen = this.pace.get(job.id);
-    if (!seen || done < seen.done) { this.pace.set(job.id, { at: now, done, time: now, last: done }); return NaN; }
-    if (done > seen.last) Object.assign(seen, { last: done, time: now });
-    const gone = seen.time - seen.at, made = seen.last - seen.done;
-    return gone > 1 && made > 0.01 ? Math.max(0, ((1 - seen.last) * gone) / made - (now - seen.time)) : NaN;
   }
 
   /* ---- drawing ---- */
@@ -181,15 +244,26 @@ export class Library {
   draw() {
     if (this.due) return;
     this.due = true;
-    requestAnimationFrame(() => { this.due = false; this.#draw(); });
+    requestAnimationFrame(() => {
+      this.due = false;
+      this.#draw();
+    });
   }
 
   #draw() {
-    const jobs = [...this.jobs.values()].sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0));
+    const jobs = [...this.jobs.values()].sort((a, b) =>
+      a.created < b.created ? 1 : a.created > b.created ? -1 : 0,
+    );
     const open = jobs.filter((job) => !api.ENDED.has(job.state)).reverse();
     const ended = jobs.filter((job) => api.ENDED.has(job.state));
-    this.#place(this.queue, [...this.uploads.map((one) => [one.key, one, this.#uploadRow]), ...open.map((job) => [job.id, job, this.#openRow])]);
-    this.#place(this.done, ended.map((job) => [job.id, job, this.#endedRow]));
+    this.#place(this.queue, [
+      ...this.uploads.map((one) => [one.key, one, uploadRow]),
+      ...open.map((job) => [job.id, job, openRow]),
+    ]);
+    this.#place(
+      this.done,
+      ended.map((job) => [job.id, job, endedRow]),
+    );
     this.queueCard.hidden = !open.length && !this.uploads.length;
     this.empty.hidden = !this.loaded || ended.length > 0;
     this.more.hidden = !this.next;
@@ -203,70 +277,40 @@ export class Library {
     const wanted = entries.map(([key, value, make]) => {
       const kept = this.rows.get(key);
       const print = `${make.name} ${value.state} ${value.name ?? ""}`;
-      if (kept && kept.print === print) { kept.update?.(value); return kept.element; }
-      const row = make.call(this, value);
+      if (kept && kept.print === print) {
+        kept.update?.(value);
+        return kept.element;
+      }
+      const row = make(value, this);
       this.rows.set(key, { ...row, print });
       row.update?.(value);
       return row.element;
     });
-    wanted.forEach((element, i) => { if (listElement.children[i] !== element) listElement.insertBefore(element, listElement.children[i] ?? null); });
+    wanted.forEach((element, i) => {
+      if (listElement.children[i] !== element)
+        listElement.insertBefore(element, listElement.children[i] ?? null);
+    });
     while (listElement.children.length > wanted.length) listElement.lastChild.remove();
   }
 
-  #uploadRow(one) {
-    const name = printable(one.file.name);
-    const { bar, note, set } = progress(`Sending ${name}`);
-    const stop = h("button", { type: "button", onclick: () => { if (one.state === "sending") one.sending.abort(); else { this.uploads = this.uploads.filter((other) => other !== one); this.draw(); } }, "aria-label": `Do not send ${name}` }, one.state === "refused" ? "Dismiss" : "Cancel");
-    const again = one.state === "refused" ? h("button", { type: "button", onclick: () => { one.state = "waiting"; one.share = 0; this.#send(); this.draw(); }, "aria-label": `Send ${name} again` }, "Try again") : null;
-    const why = one.state === "refused" ? h("p", { class: "why" }, one.problem.message) : null;
-    return {
-      element: h("li", { class: one.state === "refused" ? "job failed" : "job" }, h("div", { class: "job-name" }, h("bdi", {}, name), h("span", { class: "hint" }, bytes(one.file.size))), why ? null : bar, why ?? note, h("div", { class: "job-actions" }, again, stop)),
-      update: () => set(one.share, one.state === "waiting" ? "waiting to be sent" : `sending, ${Math.floor(100 * one.share)} %`, left(one.left)),
-    };
-  }
-
-  #openRow(job) {
+  async askToDelete(job) {
     const name = printable(job.name);
-    const { bar, note, set } = progress(`Analysis of ${name}`);
-    const stop = h("button", { type: "button", "aria-label": `Cancel the analysis of ${name}`, onclick: () => this.#try(() => api.cancel(job.id)) }, "Cancel");
-    return {
-      element: h("li", { class: "job", dataset: { id: job.id, state: job.state } }, h("div", { class: "job-name" }, h("bdi", {}, name), h("span", { class: "hint" }, bytes(job.size))), bar, note, h("div", { class: "job-actions" }, stop)),
-      update: (now) => {
-        const share = now.progress ?? 0;
-        const part = now.state === "running" ? `${Math.floor(100 * share)} %` : WORDS[now.state];
-        const of = now.state === "running" && now.seconds_total ? `${clock(now.seconds_done)} of ${clock(now.seconds_total)}` : "";
-        set(share, [part, of].filter(Boolean).join(" · "), now.state === "running" ? left(this.#left(now)) : "");
-      },
-    };
-  }
-
-  #endedRow(job) {
-    const name = printable(job.name);
-    const isDone = job.state === "done";
-    const facts = [isDone && job.seconds_total ? clock(job.seconds_total) : "", bytes(job.size), when(job.finished ?? job.created)].filter(Boolean).join(" · ");
-    const box = isDone ? h("input", { type: "checkbox", "aria-label": `Choose ${name} to compare`, title: "Choose to compare", onchange: (event) => {
-      if (event.target.checked) this.chosen.add(job.id); else this.chosen.delete(job.id);
-      this.draw();
-    } }) : h("span", { class: "no-box" });
-    const why = job.state === "failed" ? h("p", { class: "why" }, h("strong", {}, job.problem?.title || "It failed"), job.problem?.detail ? ` – ${job.problem.detail}` : "") : null;
-    return {
-      element: h("li", { class: `job ended ${job.state}`, dataset: { id: job.id, state: job.state } }, box,
-        h("div", { class: "job-name" }, isDone ? h("a", { href: `#/recording/${job.id}` }, h("bdi", {}, name)) : h("bdi", {}, name), h("span", { class: "hint" }, isDone ? facts : `${WORDS[job.state]} · ${facts}`)), why,
-        h("div", { class: "job-actions" }, h("button", { type: "button", "aria-label": `Delete ${name}`, onclick: () => this.#delete(job) }, "Delete"))),
-    };
-  }
-
-  async #delete(job) {
-    const name = printable(job.name);
-    if (!(await confirmed(`Delete ${name}?`, "The recording, its results and the names given in it are erased from the server. This cannot be undone.", "Delete"))) return;
-    if (await this.#try(() => api.remove(job.id))) {
+    if (
+      !(await confirmed(
+        `Delete ${name}?`,
+        "The recording, its results and the names given in it are erased from the server. This cannot be undone.",
+        "Delete",
+      ))
+    )
+      return;
+    if (await this.attempt(() => api.remove(job.id))) {
       this.jobs.delete(job.id);
       announce(`${name} is deleted`);
       this.draw();
     }
   }
 
-  async #try(action) {
+  async attempt(action) {
     try {
       await action();
       this.refresh();
@@ -277,17 +321,4 @@ export class Library {
       return false;
     }
   }
-}
-
-function progress(label) {
-  const filled = h("div", { class: "bar-fill" });
-  const bar = h("div", { class: "bar", role: "progressbar", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": "100" }, filled);
-  const state = h("span"), rest = h("span");
-  const set = (share, text, leftText) => {
-    filled.style.width = `${(100 * share).toFixed(1)}%`;
-    bar.setAttribute("aria-valuenow", String(Math.floor(100 * share)));
-    if (state.textContent !== text) fill(state, text);
-    if (rest.textContent !== leftText) fill(rest, leftText);
-  };
-  return { bar, note: h("p", { class: "note" }, state, rest), set };
 }

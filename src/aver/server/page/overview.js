@@ -13,20 +13,36 @@ export class Overview {
   constructor({ view, cast, names, labels, paint, label, seek, decimals }, addStrip) {
     Object.assign(this, { view, names, seek, decimals });
     const rows = cast.filter((one) => leadingTrack(one.tracks));
-    this.entries = rows.map((one) => ({ one, element: h("div", { class: "overview-name" }, names.of(one.person)) }));
+    this.entries = rows.map((one) => ({
+      one,
+      element: h("div", { class: "overview-name" }, names.of(one.person)),
+    }));
     const canvases = rows.map((one) => {
       const canvas = h("canvas", { "aria-hidden": "true" });
       addStrip(canvas, strongest(leadingTrack(one.tracks), labels, paint, false));
       return canvas;
     });
     this.brush = h("div", {
-      class: "brush", role: "slider", tabindex: "0", "aria-label": `Part of ${label} in view`,
-      "aria-valuemin": "0", "aria-valuemax": view.total.toFixed(1),
+      class: "brush",
+      role: "slider",
+      tabindex: "0",
+      "aria-label": `Part of ${label} in view`,
+      "aria-valuemin": "0",
+      "aria-valuemax": view.total.toFixed(1),
     });
     this.head = h("div", { class: "overview-head", "aria-hidden": "true" });
     this.area = h("div", { class: "plot overview" }, canvases, this.brush, this.head);
-    this.element = h("div", { class: `lane whole${rows.length > 6 ? " many" : ""}` },
-      h("div", { class: "gutter" }, this.entries.map((entry) => entry.element)), this.area, h("div", { class: "values" }));
+    this.element = h(
+      "div",
+      { class: `lane whole${rows.length > 6 ? " many" : ""}` },
+      h(
+        "div",
+        { class: "gutter" },
+        this.entries.map((entry) => entry.element),
+      ),
+      this.area,
+      h("div", { class: "values" }),
+    );
     this.#drag();
     this.#keys();
   }
@@ -37,12 +53,19 @@ export class Overview {
     this.brush.style.width = `${(100 * (end - start)) / total}%`;
     this.brush.classList.toggle("all", isWhole);
     this.brush.setAttribute("aria-valuenow", start.toFixed(1));
-    this.brush.setAttribute("aria-valuetext", `${clock(start, this.decimals)} to ${clock(end, this.decimals)}`);
+    this.brush.setAttribute(
+      "aria-valuetext",
+      `${clock(start, this.decimals)} to ${clock(end, this.decimals)}`,
+    );
   }
 
-  onPlayhead() { this.head.style.left = `${(100 * this.view.playhead) / this.view.total}%`; }
+  onPlayhead() {
+    this.head.style.left = `${(100 * this.view.playhead) / this.view.total}%`;
+  }
 
-  onNames() { for (const { one, element } of this.entries) element.textContent = this.names.of(one.person); }
+  onNames() {
+    for (const { one, element } of this.entries) element.textContent = this.names.of(one.person);
+  }
 
   #drag() {
     const { area, view } = this;
@@ -54,7 +77,8 @@ export class Overview {
     area.addEventListener("pointerdown", (event) => {
       if (event.button > 0) return;
       area.setPointerCapture(event.pointerId);
-      const time = timeAt(event), edge = (NEAR / area.clientWidth) * view.total;
+      const time = timeAt(event),
+        edge = (NEAR / area.clientWidth) * view.total;
       const isNear = (other) => !view.isWhole && Math.abs(time - other) < edge;
       if (isNear(view.start)) drag = { from: view.end };
       else if (isNear(view.end)) drag = { from: view.start };

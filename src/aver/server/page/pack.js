@@ -11,14 +11,16 @@ const MODALITIES = ["face", "voice", "fused"];
  * before it still runs.
  */
 export function pack(data) {
-  if (data?.schema !== "aver.timeline/1") throw new Error(`This is not a timeline that this page reads (${data?.schema ?? "no schema"}).`);
+  if (data?.schema !== "aver.timeline/1")
+    throw new Error(`This is not a timeline that this page reads (${data?.schema ?? "no schema"}).`);
   const labels = data.labels.map(String);
   const groups = new Map();
   for (const segment of data.segments) {
     if (!(segment.end > segment.start) || !MODALITIES.includes(segment.modality)) continue;
     const key = `${segment.person ?? "nobody"} ${segment.modality}`;
     let group = groups.get(key);
-    if (!group) groups.set(key, (group = { person: segment.person, modality: segment.modality, segments: [] }));
+    if (!group)
+      groups.set(key, (group = { person: segment.person, modality: segment.modality, segments: [] }));
     group.segments.push(segment);
   }
   const tracks = [...groups.values()].map((group) => track(group, labels.length));
@@ -26,8 +28,13 @@ export function pack(data) {
   for (const event of data.events ?? []) ends.push(event.end);
   const stated = Number(data.media?.duration);
   return {
-    media: data.media ?? {}, labels, model: data.model ?? {}, tracks,
-    people: data.people ?? [], events: data.events ?? [], warnings: data.warnings ?? [],
+    media: data.media ?? {},
+    labels,
+    model: data.model ?? {},
+    tracks,
+    people: data.people ?? [],
+    events: data.events ?? [],
+    warnings: data.warnings ?? [],
     affect: data.affect ?? [],
     duration: Math.max(stated > 0 ? stated : 0, ...ends, 0),
   };
@@ -35,13 +42,17 @@ export function pack(data) {
 
 function track({ person, modality, segments }, labels) {
   const ordered = segments.every((s, i) => i === 0 || segments[i - 1].start <= s.start)
-    ? segments : [...segments].sort((a, b) => a.start - b.start || a.end - b.end);
+    ? segments
+    : [...segments].sort((a, b) => a.start - b.start || a.end - b.end);
   const room = ordered.length;
-  const start = new Float64Array(room), end = new Float64Array(room);
-  const weak = new Uint8Array(room), best = new Uint8Array(room);
+  const start = new Float64Array(room),
+    end = new Float64Array(room);
+  const weak = new Uint8Array(room),
+    best = new Uint8Array(room);
   const scores = new Float32Array(room * labels);
   const box = modality === "face" ? new Float32Array(room * 4).fill(NaN) : null;
-  let count = 0, last = -Infinity;
+  let count = 0,
+    last = -Infinity;
   for (const segment of ordered) {
     const from = Math.max(segment.start, last);
     if (!(segment.end > from)) continue;
@@ -62,15 +73,19 @@ function track({ person, modality, segments }, labels) {
 
 /** The buffers of a packed timeline, to be handed over rather than copied. */
 export function buffers(packed) {
-  return packed.tracks.flatMap((t) => [t.start, t.end, t.weak, t.best, t.scores, t.box].filter(Boolean).map((a) => a.buffer));
+  return packed.tracks.flatMap((t) =>
+    [t.start, t.end, t.weak, t.best, t.scores, t.box].filter(Boolean).map((a) => a.buffer),
+  );
 }
 
 /** Index of the first window that ends after *time*. */
 export function firstAfter(track, time) {
-  let low = 0, high = track.count;
+  let low = 0,
+    high = track.count;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (track.end[middle] > time) high = middle; else low = middle + 1;
+    if (track.end[middle] > time) high = middle;
+    else low = middle + 1;
   }
   return low;
 }

@@ -6,7 +6,10 @@ addEventListener("message", async ({ data: { url, headers } }) => {
     const response = await fetch(url, { headers, credentials: "same-origin" });
     if (!response.ok) {
       const problem = await response.json().catch(() => ({}));
-      postMessage({ failed: problem.detail || problem.title || `The server answered ${response.status}.`, status: response.status });
+      postMessage({
+        failed: problem.detail || problem.title || `The server answered ${response.status}.`,
+        status: response.status,
+      });
       return;
     }
     const packed = pack(await response.json());

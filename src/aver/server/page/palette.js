@@ -12,19 +12,31 @@ const KNOWN = {
 };
 
 const SAME_AS = {
-  anger: "angry", fear: "fearful", happiness: "happy", sadness: "sad", serenity: "calm", surprise: "surprised",
+  anger: "angry",
+  fear: "fearful",
+  happiness: "happy",
+  sadness: "sad",
+  serenity: "calm",
+  surprise: "surprised",
 };
 
 export const PATTERNS = {
-  plain: "", waves: "M0 4h8", dots: "M2 2h.01M6 6h.01", falling: "M-2 -2l12 12M-2 6l4 4M6 -2l4 4",
-  cross: "M-2 -2l12 12M10 -2l-12 12", bars: "M2 0v8M6 0v8", rising: "M10 -2l-12 12M2 -2l-4 4M10 6l-4 4",
+  plain: "",
+  waves: "M0 4h8",
+  dots: "M2 2h.01M6 6h.01",
+  falling: "M-2 -2l12 12M-2 6l4 4M6 -2l4 4",
+  cross: "M-2 -2l12 12M10 -2l-12 12",
+  bars: "M2 0v8M6 0v8",
+  rising: "M10 -2l-12 12M2 -2l-4 4M10 6l-4 4",
   grid: "M0 4h8M4 0v8",
 };
 
 /** [{ light, dark, pattern }] for every label: the usual look, else one not yet used. */
 export function looks(labels) {
   const own = (label) => KNOWN[Object.hasOwn(SAME_AS, label) ? SAME_AS[label] : label];
-  const known = labels.map((label) => (Object.hasOwn(KNOWN, label) || Object.hasOwn(SAME_AS, label) ? own(label) : null));
+  const known = labels.map((label) =>
+    Object.hasOwn(KNOWN, label) || Object.hasOwn(SAME_AS, label) ? own(label) : null,
+  );
   const free = Object.values(KNOWN).filter((look) => !known.includes(look));
   const patterns = Object.keys(PATTERNS);
   const found = [];
@@ -42,7 +54,8 @@ export function looks(labels) {
 }
 
 function hex(hue, lightness, saturation = 0.55) {
-  const high = lightness <= 0.5 ? lightness * (1 + saturation) : lightness + saturation - lightness * saturation;
+  const high =
+    lightness <= 0.5 ? lightness * (1 + saturation) : lightness + saturation - lightness * saturation;
   const low = 2 * lightness - high;
   const part = (shift) => {
     const at = (hue + shift + 1) % 1;
@@ -51,7 +64,11 @@ function hex(hue, lightness, saturation = 0.55) {
     if (at < 2 / 3) return low + (high - low) * (2 / 3 - at) * 6;
     return low;
   };
-  const text = [1 / 3, 0, -1 / 3].map((shift) => Math.round(255 * part(shift)).toString(16).padStart(2, "0"));
+  const text = [1 / 3, 0, -1 / 3].map((shift) =>
+    Math.round(255 * part(shift))
+      .toString(16)
+      .padStart(2, "0"),
+  );
   return `#${text.join("").toUpperCase()}`;
 }
 
@@ -67,9 +84,16 @@ export class Paint {
     const probe = document.createElement("i");
     probe.hidden = true;
     document.body.append(probe);
-    const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
-    const scheme = (light, dark) => { probe.style.color = `light-dark(${light}, ${dark})`; return getComputedStyle(probe).color; };
-    for (const name of ["ink", "soft", "rule", "present", "card", "accent", "hatch", "mark", "paper"]) this[name] = colour(`--${name}`);
+    const colour = (name) => {
+      probe.style.color = `var(${name})`;
+      return getComputedStyle(probe).color;
+    };
+    const scheme = (light, dark) => {
+      probe.style.color = `light-dark(${light}, ${dark})`;
+      return getComputedStyle(probe).color;
+    };
+    for (const name of ["ink", "soft", "rule", "present", "card", "accent", "hatch", "mark", "paper"])
+      this[name] = colour(`--${name}`);
     this.labels = this.looks.map((look) => scheme(look.light, look.dark));
     this.shades = this.labels.map((text) => faint(text, 0.26));
     this.bands = this.labels.map((text) => faint(text, 0.2));

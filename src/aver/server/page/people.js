@@ -9,7 +9,9 @@ export const MODALITY_WORDS = { fused: "Face and voice", face: "Face", voice: "V
 
 /** Everybody on the timeline: { key, person, tracks: { face, voice, fused }, seen }. Nobody comes last. */
 export function castOf(packed) {
-  const cast = new Map(packed.people.map((seen) => [seen.id, { key: `person-${seen.id}`, person: seen.id, tracks: {}, seen }]));
+  const cast = new Map(
+    packed.people.map((seen) => [seen.id, { key: `person-${seen.id}`, person: seen.id, tracks: {}, seen }]),
+  );
   for (const track of packed.tracks) {
     if (!track.count) continue;
     if (!cast.has(track.person)) {
@@ -46,7 +48,9 @@ export class Names extends EventTarget {
     this.given = given;
   }
 
-  of(person) { return printable(this.given.get(person) ?? "") || defaultName(person, this.packed); }
+  of(person) {
+    return printable(this.given.get(person) ?? "") || defaultName(person, this.packed);
+  }
 
   add(given) {
     for (const [person, name] of given) this.given.set(person, name);
@@ -54,7 +58,8 @@ export class Names extends EventTarget {
   }
 
   set(person, name) {
-    if (name) this.given.set(person, name); else this.given.delete(person);
+    if (name) this.given.set(person, name);
+    else this.given.delete(person);
     this.dispatchEvent(new Event("change"));
   }
 }
@@ -66,7 +71,8 @@ export function means(track, labels) {
   for (let i = 0; i < track.count; i += 1) {
     const weight = (track.end[i] - track.start[i]) * (track.weak[i] ? 0.5 : 1);
     total += weight;
-    for (let label = 0; label < labels; label += 1) sums[label] += weight * track.scores[label * track.room + i];
+    for (let label = 0; label < labels; label += 1)
+      sums[label] += weight * track.scores[label * track.room + i];
   }
   return sums.map((sum) => (total ? sum / total : 0));
 }
@@ -76,9 +82,14 @@ export function sentence(one, packed) {
   const track = leadingTrack(one.tracks);
   if (!track) return "was seen too briefly for a score.";
   const average = means(track, packed.labels.length);
-  const label = average.indexOf(Math.max(...average)), mean = average[label].toFixed(2);
+  const label = average.indexOf(Math.max(...average)),
+    mean = average[label].toFixed(2);
   const word = printable(packed.labels[label]);
-  let held = 0, weak = 0, total = 0, best = -1, bestFirm = -1;
+  let held = 0,
+    weak = 0,
+    total = 0,
+    best = -1,
+    bestFirm = -1;
   const score = (i) => track.scores[label * track.room + i];
   for (let i = 0; i < track.count; i += 1) {
     const length = track.end[i] - track.start[i];

@@ -32,7 +32,13 @@ export class Strip {
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.context.clearRect(0, 0, this.width, this.height);
     const per = this.width / Math.max(1e-9, end - start);
-    this.paintOn(this.context, { width: this.width, height: this.height, start, end, x: (time) => (time - start) * per });
+    this.paintOn(this.context, {
+      width: this.width,
+      height: this.height,
+      start,
+      end,
+      x: (time) => (time - start) * per,
+    });
   }
 }
 
@@ -40,12 +46,16 @@ export class Strip {
 export function runsOf(track) {
   if (track.runs) return track.runs;
   const runs = [];
-  let weak = 0, total = 0;
-  const finish = () => { if (runs.length) runs[runs.length - 1].weak = 2 * weak >= total; };
+  let weak = 0,
+    total = 0;
+  const finish = () => {
+    if (runs.length) runs[runs.length - 1].weak = 2 * weak >= total;
+  };
   for (let i = 0; i < track.count; i += 1) {
     const length = track.end[i] - track.start[i];
     const last = runs[runs.length - 1];
-    if (last && last.label === track.best[i] && track.start[i] - last.end <= TOUCHING) last.end = track.end[i];
+    if (last && last.label === track.best[i] && track.start[i] - last.end <= TOUCHING)
+      last.end = track.end[i];
     else {
       finish();
       weak = total = 0;
@@ -62,13 +72,20 @@ export function runsOf(track) {
 /** At most one run for every two pixels: each column takes the label that holds most of it. */
 function condensed(track, labels, { start, end, width }) {
   const runs = runsOf(track);
-  let low = 0, high = runs.length;
-  while (low < high) { const m = (low + high) >> 1; if (runs[m].end > start) high = m; else low = m + 1; }
+  let low = 0,
+    high = runs.length;
+  while (low < high) {
+    const m = (low + high) >> 1;
+    if (runs[m].end > start) high = m;
+    else low = m + 1;
+  }
   let stop = low;
   while (stop < runs.length && runs[stop].start < end) stop += 1;
   if (stop - low <= width / 3) return runs.slice(low, stop);
-  const columns = Math.ceil(width / 2), seconds = (end - start) / columns;
-  const share = new Float32Array(columns * labels), faint = new Float32Array(columns);
+  const columns = Math.ceil(width / 2),
+    seconds = (end - start) / columns;
+  const share = new Float32Array(columns * labels),
+    faint = new Float32Array(columns);
   for (let i = firstAfter(track, start); i < track.count && track.start[i] < end; i += 1) {
     const middle = (track.start[i] + track.end[i]) / 2;
     const column = Math.min(columns - 1, Math.max(0, Math.floor((middle - start) / seconds)));
@@ -78,16 +95,19 @@ function condensed(track, labels, { start, end, width }) {
   }
   const found = [];
   for (let column = 0; column < columns; column += 1) {
-    let best = 0, total = 0;
+    let best = 0,
+      total = 0;
     for (let label = 0; label < labels; label += 1) {
       const value = share[column * labels + label];
       total += value;
       if (value > share[column * labels + best]) best = label;
     }
     if (!total) continue;
-    const weak = 2 * faint[column] >= total, from = start + column * seconds;
+    const weak = 2 * faint[column] >= total,
+      from = start + column * seconds;
     const last = found[found.length - 1];
-    if (last && last.label === best && last.weak === weak && from - last.end < seconds * 0.1) last.end = from + seconds;
+    if (last && last.label === best && last.weak === weak && from - last.end < seconds * 0.1)
+      last.end = from + seconds;
     else found.push({ start: from, end: from + seconds, label: best, weak });
   }
   return found;
@@ -116,7 +136,8 @@ export function strongest(track, labels, paint, withWords = true) {
     context.lineJoin = "round";
     for (const run of shown) {
       if (run.weak) continue;
-      const left = Math.max(0, x(run.start)), room = Math.min(width, x(run.end)) - left;
+      const left = Math.max(0, x(run.start)),
+        room = Math.min(width, x(run.end)) - left;
       if (room < 34) continue;
       const word = printable(labels[run.label]);
       if (context.measureText(word).width + 10 > room) continue;
@@ -130,7 +151,7 @@ export function strongest(track, labels, paint, withWords = true) {
 }
 
 /** Expected place on the scale from -1 to 1, the levels at the middle of their thirds. */
-export const position = (scores) => (2 / 3) * (scores[2] - scores[0]) / (scores[0] + scores[1] + scores[2]);
+export const position = (scores) => ((2 / 3) * (scores[2] - scores[0])) / (scores[0] + scores[1] + scores[2]);
 
 export function affectLane(segments, dimension, paint) {
   return (context, { width, height, start, end, x }) => {
@@ -162,7 +183,8 @@ export function timeScale(paint) {
     context.font = `11.5px ${paint.font}`;
     context.textBaseline = "alphabetic";
     for (const time of times) {
-      const word = clock(time, decimals), room = context.measureText(word).width / 2;
+      const word = clock(time, decimals),
+        room = context.measureText(word).width / 2;
       const middle = Math.min(width - room, Math.max(room, x(time)));
       context.fillStyle = paint.soft;
       context.textAlign = "center";

@@ -5,8 +5,11 @@ import { looks, PATTERNS } from "./palette.js";
 
 /** See defineLabels. */
 export function swatch(label) {
-  return svg("svg", { class: "swatch", viewBox: "0 0 22 14", "aria-hidden": "true" },
-    svg("rect", { width: 22, height: 14, rx: 3, fill: `url(#p${label})` }));
+  return svg(
+    "svg",
+    { class: "swatch", viewBox: "0 0 22 14", "aria-hidden": "true" },
+    svg("rect", { width: 22, height: 14, rx: 3, fill: `url(#p${label})` }),
+  );
 }
 
 /** Colours --c0, --c1, ... and patterns p0, p1, ... of these labels, for the whole page. */
@@ -22,6 +25,10 @@ export function defineLabels(labels) {
     return tile;
   });
   document.getElementById("label-patterns")?.remove();
-  const definitions = svg("svg", { id: "label-patterns", class: "definitions", width: 0, height: 0, "aria-hidden": "true" }, svg("defs", {}, tiles));
+  const definitions = svg(
+    "svg",
+    { id: "label-patterns", class: "definitions", width: 0, height: 0, "aria-hidden": "true" },
+    svg("defs", {}, tiles),
+  );
   document.body.append(definitions);
 }

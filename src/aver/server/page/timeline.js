@@ -1,11 +1,12 @@
 // The stacked timeline of one recording: scale, overview, a block for each person, sounds, affect.
 
 import { CurveChart, scaleOf } from "./curves.js";
-import { fill, h, icon } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { clock, printable, spoken } from "./format.js";
 import { scoreAt, windowAt } from "./pack.js";
-import { castOf, chosenTracks, leadingTrack, MODALITY_WORDS, sentence } from "./people.js";
+import { castOf, chosenTracks, leadingTrack } from "./people.js";
 import { Overview } from "./overview.js";
+import { personHead } from "./person_head.js";
 import { soundsSection } from "./sounds.js";
 import { affectLane, position, Strip, strongest, timeScale } from "./strips.js";
 import { swatch } from "./swatches.js";
@@ -20,7 +21,10 @@ export class Choice extends EventTarget {
   modalities = new Set(["fused"]);
   rows = true;
   hidden = new Set();
-  change(edit) { edit(this); this.dispatchEvent(new Event("change")); }
+  change(edit) {
+    edit(this);
+    this.dispatchEvent(new Event("change"));
+  }
 }
 
 export class Timeline {
@@ -35,6 +39,7 @@ export class Timeline {
     this.strips = [];
     this.wholeStrips = [];
     this.blocks = [];
+    this.named = [];
     this.decimals = this.packed.duration < 60 ? 1 : 0;
     this.scale ??= scaleOf(this.packed.tracks);
     this.element = this.#build();
@@ -48,7 +53,9 @@ export class Timeline {
     this.observer.observe(this.scaleCell);
   }
 
-  get shown() { return this.labels.map((_, i) => i).filter((i) => !this.choice.hidden.has(i)); }
+  get shown() {
+    return this.labels.map((_, i) => i).filter((i) => !this.choice.hidden.has(i));
+  }
 
   destroy() {
     this.observer.disconnect();
@@ -71,14 +78,31 @@ export class Timeline {
     this.hoverChip = h("div", { class: "hover-chip", "aria-hidden": "true", hidden: true });
     this.handle = h("div", { class: "handle", "aria-hidden": "true" });
     this.scaleCell = h("canvas", { "aria-hidden": "true" });
-    this.slider = h("div", {
-      class: "plot time-scale", role: "slider", tabindex: "0", "aria-label": `Position in ${this.label}`,
-      "aria-valuemin": "0", "aria-valuemax": this.view.total.toFixed(1), "aria-orientation": "horizontal",
-    }, this.scaleCell, this.handle, this.hoverChip);
+    this.slider = h(
+      "div",
+      {
+        class: "plot time-scale",
+        role: "slider",
+        tabindex: "0",
+        "aria-label": `Position in ${this.label}`,
+        "aria-valuemin": "0",
+        "aria-valuemax": this.view.total.toFixed(1),
+        "aria-orientation": "horizontal",
+      },
+      this.scaleCell,
+      this.handle,
+      this.hoverChip,
+    );
     this.#strip(this.scaleCell, timeScale(paint), false);
     this.valueHead = h("div", { class: "values head" }, "now");
     const rows = [
-      h("div", { class: "lane sticky" }, h("div", { class: "gutter head" }, `rows: 0 to ${this.scale}`), this.slider, this.valueHead),
+      h(
+        "div",
+        { class: "lane sticky" },
+        h("div", { class: "gutter head" }, `rows: 0 to ${this.scale}`),
+        this.slider,
+        this.valueHead,
+      ),
       this.overview.element,
       ...this.cast.map((one) => this.#person(one)),
       this.sounds.element,
@@ -89,54 +113,46 @@ export class Timeline {
   }
 
   #strip(canvas, draw, isWhole) {
-    const strip = new Strip(canvas, isWhole ? () => [0, this.view.total] : () => [this.view.start, this.view.end], draw);
+    const strip = new Strip(
+      canvas,
+      isWhole ? () => [0, this.view.total] : () => [this.view.start, this.view.end],
+      draw,
+    );
     (isWhole ? this.wholeStrips : this.strips).push(strip);
     return strip;
   }
 
   #person(one) {
     const lead = leadingTrack(one.tracks);
-    const name = h("h3", { class: "name" }, h("bdi", {}, this.names.of(one.person)));
-    const head = h("div", { class: "person-head" }, this.#avatar(one), h("div", { class: "who" },
-      h("div", { class: "name-row" }, name, one.person !== null && this.onRename
-        ? h("button", { type: "button", class: "quiet rename", "aria-label": `Name person ${one.person}`, title: "Give a name", onclick: () => this.onRename(one, head) }, icon("pencil"))
-        : null),
-      h("p", { class: "sentence" }, sentence(one, this.packed))), this.#faces(one));
-    const block = { one, name, head, values: [], lists: {} };
-    if (!lead) return h("section", { class: "person", "aria-label": this.names.of(one.person) }, head);
+    const { head, name } = personHead(one, this);
+    const block = { one, name, head, values: [] };
+    block.section = h("section", { class: "person", "aria-label": this.names.of(one.person) }, head);
+    this.named.push(block);
+    if (!lead) return block.section;
     const band = h("canvas", { "aria-hidden": "true" });
-    block.strip = this.#strip(band, (context, frame) => strongest(block.tracks[0], this.labels, this.paint)(context, frame), false);
+    block.strip = this.#strip(
+      band,
+      (context, frame) => strongest(block.tracks[0], this.labels, this.paint)(context, frame),
+      false,
+    );
     block.what = h("div", { class: "gutter soft" });
     block.top = h("div", { class: "values soft" });
     block.host = h("div", { class: "plot curves", "aria-hidden": "true" });
     block.gutter = h("ul", { class: "gutter labels" });
     block.numbers = h("ul", { class: "values numbers" });
     block.chart = new CurveChart(block.host, {
-      view: this.view, labels: this.labels, paint: this.paint,
+      view: this.view,
+      labels: this.labels,
+      paint: this.paint,
       options: { rows: this.choice.rows, scale: this.scale, rowHeight: rowHeightFor(this.labels.length) },
     });
-    block.section = h("section", { class: "person", "aria-label": this.names.of(one.person) }, head,
+    block.section.append(
       h("div", { class: "lane band" }, block.what, h("div", { class: "plot" }, band), block.top),
-      h("div", { class: "lane rows" }, block.gutter, block.host, block.numbers));
+      h("div", { class: "lane rows" }, block.gutter, block.host, block.numbers),
+    );
     this.blocks.push(block);
     this.#show(block);
     return block.section;
-  }
-
-  #avatar(one) {
-    if (one.person === null) return h("span", { class: "avatar none" }, icon("voice"));
-    const face = this.thumbnails?.(one, 0);
-    return face ? h("img", { class: "avatar", src: face, alt: "" }) : h("span", { class: "avatar none" }, icon("person"));
-  }
-
-  #faces(one) {
-    const faces = (one.seen?.thumbnails ?? []).slice(0, 4);
-    if (!faces.length || !this.thumbnails) return null;
-    return h("ul", { class: "faces", "aria-label": "Strongest moments" }, faces.map((face, i) => h("li", {}, h("button", {
-      type: "button", class: "face", onclick: () => this.seek(face.time, false),
-      "aria-label": `${printable(face.label)} ${face.score.toFixed(2)} at ${clock(face.time, this.decimals)}: go there`,
-      title: `${printable(face.label)} ${face.score.toFixed(2)} at ${clock(face.time, this.decimals)}`,
-    }, h("img", { src: this.thumbnails(one, i), alt: "" })))));
   }
 
   #show(block) {
@@ -144,12 +160,14 @@ export class Timeline {
     const shown = this.shown;
     block.chart.options.rows = this.choice.rows;
     block.what.textContent = "strongest";
-    fill(block.gutter, shown.map((label) => h("li", {}, swatch(label), h("span", {}, printable(this.labels[label])))));
-    fill(block.numbers, block.values = shown.map(() => h("li", {})));
+    fill(
+      block.gutter,
+      shown.map((label) => h("li", {}, swatch(label), h("span", {}, printable(this.labels[label])))),
+    );
+    fill(block.numbers, (block.values = shown.map(() => h("li", {}))));
     block.host.style.height = `${Math.max(1, shown.length) * block.chart.options.rowHeight}px`;
-    for (const list of [block.gutter, block.numbers]) list.style.setProperty("--row", `${block.chart.options.rowHeight}px`);
-    block.host.title = "";
-    block.section?.querySelector(".band .plot")?.setAttribute("data-modality", block.tracks.map((t) => MODALITY_WORDS[t.modality]).join(", "));
+    for (const list of [block.gutter, block.numbers])
+      list.style.setProperty("--row", `${block.chart.options.rowHeight}px`);
     block.chart.show(block.tracks, shown);
   }
 
@@ -157,13 +175,27 @@ export class Timeline {
     const { affect } = this.packed;
     this.affectValues = [];
     const lanes = ["arousal", "valence"].filter((dimension) => affect.some((s) => s[dimension]));
-    return lanes.length ? [h("section", { class: "person", "aria-label": "Arousal and valence" }, lanes.map((dimension) => {
-      const canvas = h("canvas", { "aria-hidden": "true" });
-      this.#strip(canvas, affectLane(affect, dimension, this.paint), false);
-      const value = h("div", { class: "values" });
-      this.affectValues.push({ dimension, value });
-      return h("div", { class: "lane affect" }, h("div", { class: "gutter" }, dimension), h("div", { class: "plot" }, canvas), value);
-    }))] : [];
+    return lanes.length
+      ? [
+          h(
+            "section",
+            { class: "person", "aria-label": "Arousal and valence" },
+            lanes.map((dimension) => {
+              const canvas = h("canvas", { "aria-hidden": "true" });
+              this.#strip(canvas, affectLane(affect, dimension, this.paint), false);
+              const value = h("div", { class: "values" });
+              this.affectValues.push({ dimension, value });
+              return h(
+                "div",
+                { class: "lane affect" },
+                h("div", { class: "gutter" }, dimension),
+                h("div", { class: "plot" }, canvas),
+                value,
+              );
+            }),
+          ),
+        ]
+      : [];
   }
 
   /* ---- reacting ---- */
@@ -190,7 +222,9 @@ export class Timeline {
     this.#onPlayhead();
   }
 
-  #x(time) { return ((time - this.view.start) / this.view.length) * (this.width ?? 0); }
+  #x(time) {
+    return ((time - this.view.start) / this.view.length) * (this.width ?? 0);
+  }
 
   #onPlayhead() {
     const { view } = this;
@@ -218,7 +252,10 @@ export class Timeline {
     const { hover } = this.view;
     this.hoverLine.hidden = this.hoverChip.hidden = hover === null || !this.view.isInside(hover);
     this.valueHead.textContent = hover === null ? "now" : "here";
-    if (hover === null) { this.#numbers(this.view.playhead); return; }
+    if (hover === null) {
+      this.#numbers(this.view.playhead);
+      return;
+    }
     const x = this.#x(hover);
     this.hoverLine.style.transform = `translateX(${x}px)`;
     this.hoverChip.textContent = clock(hover, this.decimals || (this.view.length < 120 ? 1 : 0));
@@ -256,7 +293,7 @@ export class Timeline {
 
   #onNames() {
     this.overview.onNames();
-    for (const { one, name, section } of this.blocks) {
+    for (const { one, name, section } of this.named) {
       fill(name, h("bdi", {}, this.names.of(one.person)));
       section.setAttribute("aria-label", this.names.of(one.person));
     }

@@ -18,18 +18,61 @@ export function toolbar({ packed, choice, view }) {
     show();
     return button;
   };
-  const sources = there.map((modality) => toggle([WORDS[modality], h("i", { class: `dash ${modality}`, "aria-hidden": "true" })], () => choice.modalities.has(modality), () => choice.change((c) => {
-    if (c.modalities.has(modality)) { if (c.modalities.size > 1) c.modalities.delete(modality); } else c.modalities.add(modality);
-  }), { dataset: { modality }, title: MODALITY_WORDS[modality] }));
-  const forms = [["Rows", true], ["Together", false]].map(([words, rows]) => toggle(words, () => choice.rows === rows, () => choice.change((c) => { c.rows = rows; })));
-  const labels = packed.labels.map((label, i) => toggle([swatch(i), printable(label)], () => !choice.hidden.has(i), () => choice.change((c) => {
-    if (c.hidden.has(i)) c.hidden.delete(i); else if (c.hidden.size < packed.labels.length - 1) c.hidden.add(i);
-  }), { class: "toggle label", dataset: { label: i } }));
+  const sources = there.map((modality) =>
+    toggle(
+      [WORDS[modality], h("i", { class: `dash ${modality}`, "aria-hidden": "true" })],
+      () => choice.modalities.has(modality),
+      () =>
+        choice.change((c) => {
+          if (c.modalities.has(modality)) {
+            if (c.modalities.size > 1) c.modalities.delete(modality);
+          } else c.modalities.add(modality);
+        }),
+      { dataset: { modality }, title: MODALITY_WORDS[modality] },
+    ),
+  );
+  const forms = [
+    ["Rows", true],
+    ["Together", false],
+  ].map(([words, rows]) =>
+    toggle(
+      words,
+      () => choice.rows === rows,
+      () =>
+        choice.change((c) => {
+          c.rows = rows;
+        }),
+    ),
+  );
+  const labels = packed.labels.map((label, i) =>
+    toggle(
+      [swatch(i), printable(label)],
+      () => !choice.hidden.has(i),
+      () =>
+        choice.change((c) => {
+          if (c.hidden.has(i)) c.hidden.delete(i);
+          else if (c.hidden.size < packed.labels.length - 1) c.hidden.add(i);
+        }),
+      { class: "toggle label", dataset: { label: i } },
+    ),
+  );
   const span = h("output", { class: "span", "aria-label": "Part in view" });
   const decimals = packed.duration < 60 ? 1 : 0;
-  const closer = h("button", { type: "button", "aria-label": "Closer", title: "Closer (+)", onclick: () => view.zoom(0.5) }, icon("plus"));
-  const wider = h("button", { type: "button", "aria-label": "Wider", title: "Wider (−)", onclick: () => view.zoom(2) }, icon("minus"));
-  const whole = h("button", { type: "button", title: "Whole recording (0)", onclick: () => view.whole() }, "Whole");
+  const closer = h(
+    "button",
+    { type: "button", "aria-label": "Closer", title: "Closer (+)", onclick: () => view.zoom(0.5) },
+    icon("plus"),
+  );
+  const wider = h(
+    "button",
+    { type: "button", "aria-label": "Wider", title: "Wider (−)", onclick: () => view.zoom(2) },
+    icon("minus"),
+  );
+  const whole = h(
+    "button",
+    { type: "button", title: "Whole recording (0)", onclick: () => view.whole() },
+    "Whole",
+  );
   const range = () => {
     span.textContent = `${clock(view.start, decimals)} – ${clock(view.end, decimals)}`;
     wider.disabled = whole.disabled = view.isWhole;
@@ -37,8 +80,15 @@ export function toolbar({ packed, choice, view }) {
   };
   view.addEventListener("range", range);
   range();
-  const group = (label, ...children) => h("div", { class: "group", role: "group", "aria-label": label }, children);
-  return h("div", { class: "toolbar" },
-    there.length > 1 ? group("Scores from", sources) : null, group("Curves", forms),
-    group("Zoom", wider, closer, whole), span, group("Emotions shown", labels));
+  const group = (label, ...children) =>
+    h("div", { class: "group", role: "group", "aria-label": label }, children);
+  return h(
+    "div",
+    { class: "toolbar" },
+    there.length > 1 ? group("Scores from", sources) : null,
+    group("Curves", forms),
+    group("Zoom", wider, closer, whole),
+    span,
+    group("Emotions shown", labels),
+  );
 }

@@ -20,8 +20,12 @@ export class View extends EventTarget {
     this.following = true;
   }
 
-  get length() { return this.end - this.start; }
-  get isWhole() { return this.length >= this.total - 1e-9; }
+  get length() {
+    return this.end - this.start;
+  }
+  get isWhole() {
+    return this.length >= this.total - 1e-9;
+  }
 
   /** Look at start to end, as near as the recording's own ends allow. */
   look(start, end) {
@@ -45,9 +49,13 @@ export class View extends EventTarget {
     this.look(from, from + this.length);
   }
 
-  whole() { this.look(0, this.total); }
+  whole() {
+    this.look(0, this.total);
+  }
 
-  isInside(time) { return time >= this.start && time <= this.end; }
+  isInside(time) {
+    return time >= this.start && time <= this.end;
+  }
 
   /** The playhead has come to *time*; where it plays out of sight, the view turns the page. */
   arrive(time, isPlaying = false) {
@@ -82,7 +90,8 @@ export class View extends EventTarget {
  */
 export function attachGestures(area, view, place, seek) {
   const pointers = new Map();
-  let dragging = false, pinch = null;
+  let dragging = false,
+    pinch = null;
   const timeAt = (x) => {
     const { left, width } = place();
     return view.start + ((x - left) / width) * view.length;
@@ -130,29 +139,36 @@ export function attachGestures(area, view, place, seek) {
   });
   const release = (event) => {
     if (!pointers.delete(event.pointerId)) return;
-    if (dragging && event.type === "pointerup") seek(clamp(timeAt(event.clientX), view.start, view.end), false);
+    if (dragging && event.type === "pointerup")
+      seek(clamp(timeAt(event.clientX), view.start, view.end), false);
     dragging = false;
     if (pointers.size < 2) pinch = null;
     if (event.pointerType === "touch") view.point(null);
   };
   area.addEventListener("pointerup", release);
   area.addEventListener("pointercancel", release);
-  area.addEventListener("pointerleave", () => { if (!dragging) view.point(null); });
+  area.addEventListener("pointerleave", () => {
+    if (!dragging) view.point(null);
+  });
 
-  area.addEventListener("wheel", (event) => {
-    const { left, width } = place();
-    if (event.clientX < left || event.clientX > left + width) return;
-    const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 300 : 1;
-    const along = event.shiftKey && !event.deltaX ? event.deltaY : event.deltaX;
-    const onScale = event.target.closest?.(".time-scale, .overview");
-    if (event.ctrlKey || event.metaKey || event.altKey || (onScale && !event.shiftKey && event.deltaY)) {
-      event.preventDefault();
-      const at = event.target.closest?.(".overview") ? undefined : timeAt(event.clientX);
-      view.zoom(Math.exp(clamp(event.deltaY * unit, -240, 240) * 0.0022), at);
-    } else if (Math.abs(along) > (event.shiftKey ? 0 : Math.abs(event.deltaY)) && !view.isWhole) {
-      event.preventDefault();
-      view.following = false;
-      view.pan((along * unit / width) * view.length);
-    }
-  }, { passive: false });
+  area.addEventListener(
+    "wheel",
+    (event) => {
+      const { left, width } = place();
+      if (event.clientX < left || event.clientX > left + width) return;
+      const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 300 : 1;
+      const along = event.shiftKey && !event.deltaX ? event.deltaY : event.deltaX;
+      const onScale = event.target.closest?.(".time-scale, .overview");
+      if (event.ctrlKey || event.metaKey || event.altKey || (onScale && !event.shiftKey && event.deltaY)) {
+        event.preventDefault();
+        const at = event.target.closest?.(".overview") ? undefined : timeAt(event.clientX);
+        view.zoom(Math.exp(clamp(event.deltaY * unit, -240, 240) * 0.0022), at);
+      } else if (Math.abs(along) > (event.shiftKey ? 0 : Math.abs(event.deltaY)) && !view.isWhole) {
+        event.preventDefault();
+        view.following = false;
+        view.pan(((along * unit) / width) * view.length);
+      }
+    },
+    { passive: false },
+  );
 }
