@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from jsonschema import Draft202012Validator
 from server.api_server import eventually, problem, serving, upload
 from timelines import JPEG, worked
 
+from aver.errors import SettingError
 from aver.report import FORMATS, json_schema, read_timeline
 from aver.server import logs
 from aver.server.app import create_app
+from aver.server.listen import address, open_socket
 from aver.server.routes_results import MEDIA_TYPES
 from aver.server.settings import ServerSettings
 from aver.timeline import Timeline
@@ -323,3 +326,17 @@ def test_openapi_is_printed_by_the_command(monkeypatch, capsys):
         main.run()
     assert not stop.value.code
     assert json.loads(capsys.readouterr().out)["info"]["title"] == "aver"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]"])
+def test_sockets_answer_without_delay(host):
+    """asyncio turns Nagle's delay off for what it knows to be TCP, by the protocol's number."""
+    try:
+        listening = open_socket(host, 0)
+    except SettingError:
+        pytest.skip("no such address here")
+    with listening:
+        assert listening.proto == socket.IPPROTO_TCP
+        assert address(listening).startswith("http://")
+        with pytest.raises(SettingError, match="--port"):
+            open_socket(host, listening.getsockname()[1])

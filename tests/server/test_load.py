@@ -20,7 +20,7 @@ def resident_megabytes():
     return int(line.split()[1]) / 1024
 
 
-@pytest.mark.parametrize("limits", [{}, {"requests_per_minute": 1200, "max_queued": 20}])
+@pytest.mark.parametrize("limits", [{}, {"max_queued": 4}])
 def test_32_clients(make_server, limits):
     server = make_server(**limits)
     server.services.uploads_at_once.each = CLIENTS  # they all come from one address
@@ -66,7 +66,7 @@ def test_32_clients(make_server, limits):
     before = resident_megabytes()
     asyncio.run(everybody())
     assert set(statuses) <= {200, 201, 204, 429}
-    assert statuses[201] >= CLIENTS // 2
+    assert statuses[201] >= (4 if limits else CLIENTS // 2)
     assert (429 in statuses) == bool(limits)
     assert resident_megabytes() - before < 200
     assert [job.id for job in server.store.list().jobs] == [done]
