@@ -21,6 +21,7 @@ from aver.server.app import create_app
 from aver.server.listen import address, open_socket
 from aver.server.routes_results import MEDIA_TYPES
 from aver.server.settings import ServerSettings
+from aver.server.supervisor import SupervisorStatus
 from aver.timeline import Timeline
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -190,6 +191,13 @@ def test_health(make_server):
     with server.client() as client:
         assert client.get("/v1/health/live").json() == {"status": "ok", "checks": {}}
         assert client.get("/v1/health/ready").json()["status"] == "ok"
+        server.services.workers = lambda: SupervisorStatus(2, 0, 5)
+        server.services.settings = server.settings.model_copy(update={"workers": 2})
+        answer = client.get("/v1/health/ready")
+        assert (answer.status_code, answer.json()["checks"]["workers"]) == (503, "none is running")
+        server.services.workers = lambda: SupervisorStatus(2, 1, 5)
+        assert client.get("/v1/health/ready").status_code == 200
+        assert "aver_workers 1.0" in client.get("/metrics").text
         server.services.stopping = True
         answer = client.get("/v1/health/ready")
         assert (answer.status_code, answer.json()["checks"]["server"]) == (503, "stopping")

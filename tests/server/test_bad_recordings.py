@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,27 @@ from server.api_server import eventually, problem, serving
 from aver.server.supervisor import Supervisor
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 NO_FILES = {"a_folder", "missing_file", "named_pipe"}
 """What a client cannot send at all."""
+
+
+def packed():
+    """Archives that call themselves recordings: bombs, and containers within containers."""
+    zeros, clip = bytes(64 << 20), (ROOT / "examples" / "demo.mp4").read_bytes()
+    squeezed = io.BytesIO()
+    with zipfile.ZipFile(squeezed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb", zeros)
+    yield "bomb.zip", squeezed.getvalue()
+    twice = io.BytesIO()
+    with zipfile.ZipFile(twice, "w") as archive:
+        archive.writestr("inner.zip", squeezed.getvalue())
+        archive.writestr("clip.mp4", clip)
+    yield "nested.mkv", twice.getvalue()
+    yield "bomb.mp4", gzip.compress(gzip.compress(zeros))
+    yield "clip.wav", gzip.compress(clip)
+    # An MP4 whose first box says that it holds four others, each of which says it holds all.
+    yield "boxes.mp4", b"".join((1 << 20).to_bytes(4, "big") + b"moov" for _ in range(10_000))
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +62,10 @@ def test_every_bad_recording(server, tmp_path):
                 problem(answer, 400, "malformed-upload")
                 continue
             assert answer.status_code == 201, (name, answer.text)
+            sent[name] = answer.json()["links"]["self"]
+
+        for name, content in packed():
+            answer = client.post("/v1/analyses", files={"file": (name, content)})
             sent[name] = answer.json()["links"]["self"]
 
         def ended(address):

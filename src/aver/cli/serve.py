@@ -110,7 +110,9 @@ def _run(settings: ServerSettings, trusted_proxies: str, log_level: str) -> None
         store = Store(settings.store_url, busy_timeout_seconds=settings.busy_timeout_seconds)
         try:
             supervisor = Supervisor(settings, store)
-            server = Server(create_app(settings, store=store), settings, trusted_proxies)
+            application = create_app(settings, store=store)
+            application.state.services.workers = supervisor.status
+            server = Server(application, settings, trusted_proxies)
             supervisor.start()
             try:
                 where = address(listening)

@@ -28,12 +28,14 @@ class Metrics:
     Args:
         counts: gives how many jobs there are in each state.
         ended_after: gives the jobs that ended after a time, in the order of their ends.
+        workers_alive: gives how many workers there are.
     """
 
     def __init__(
         self,
         counts: Callable[[], Mapping[str, int]],
         ended_after: Callable[[datetime], Sequence[Job]],
+        workers_alive: Callable[[], int],
     ):
         self._ended_after = ended_after
         self._counted_until = datetime.now(UTC)
@@ -85,6 +87,8 @@ class Metrics:
         self.recording_seconds = Counter(
             "aver_recording_seconds", "Seconds of recordings analysed.", registry=registry
         )
+        workers = Gauge("aver_workers", "Workers of this server that are alive.", registry=registry)
+        workers.set_function(workers_alive)
         info = Gauge("aver_build_info", "Version of aver.", ("version",), registry=registry)
         info.labels(__version__).set(1)
 

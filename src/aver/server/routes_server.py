@@ -110,6 +110,8 @@ def _checks(services: Shared) -> dict[str, str]:
         checks["database"] = error.problem
     if services.files.free_bytes() < LEAST_FREE_BYTES:
         checks["disk"] = "full or gone"
+    if services.workers is not None and services.settings.workers and not services.workers().alive:
+        checks["workers"] = "none is running"
     if services.stopping:
         checks["server"] = "stopping"
     return checks

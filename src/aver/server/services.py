@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
@@ -25,6 +25,9 @@ from aver.server.settings import ServerSettings
 from aver.server.sse import Watcher
 from aver.server.store import Store
 from aver.timeline import Person, Timeline
+
+if TYPE_CHECKING:
+    from aver.server.supervisor import SupervisorStatus
 
 MOST_UPLOADS = 64
 """Uploads at once of all clients; the queue's own limit comes on top."""
@@ -47,7 +50,7 @@ class Services:
         self.settings = settings
         self.store = store
         self.files = files
-        self.metrics = Metrics(store.counts, store.ended_after)
+        self.metrics = Metrics(store.counts, store.ended_after, self.workers_alive)
         self.recent = Recent(store.get)
         self.watcher = Watcher(store.get)
         key = settings.api_key.get_secret_value() if settings.api_key is not None else None
@@ -59,10 +62,17 @@ class Services:
         self.uploads_at_once = AtOnce("too-many-uploads", MOST_UPLOADS, MOST_UPLOADS_EACH)
         self.streams_at_once = AtOnce("too-many-streams", MOST_STREAMS, MOST_STREAMS_EACH, 10.0)
         self.stopping = False
+        self.workers: Callable[[], SupervisorStatus] | None = None
+        """Tells how the workers are, where they belong to this server."""
         # Making a table of a long recording takes memory and time: one after the other.
         self._rendering = CapacityLimiter(1)
+        self._reading = CapacityLimiter(1)
         self._casts: OrderedDict[str, Sequence[Person]] = OrderedDict()
         self._casts_lock = threading.Lock()
+
+    def workers_alive(self) -> int:
+        """Workers of this server that are alive."""
+        return 0 if self.workers is None else self.workers().alive
 
     async def job(self, job_id: str) -> Job:
         """The job, as it was at most a tenth of a second ago (see :mod:`aver.server.recent`).
@@ -102,7 +112,7 @@ class Services:
             if job.id in self._casts:
                 self._casts.move_to_end(job.id)
                 return self._casts[job.id]
-        async with self._rendering:
+        async with self._reading:
             timeline = await to_thread.run_sync(_read, self.files.timeline(job.id))
         with self._casts_lock:
             self._casts[job.id] = tuple(timeline.people)
