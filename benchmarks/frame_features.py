@@ -34,8 +34,6 @@ from aver.training.convert import CONVERSIONS, Part, to_onnx
 
 TABLE = Path(__file__).resolve().parents[1] / "results" / "frame_features.csv"
 COMMAND = "python benchmarks/frame_features.py --sound FILE --record"
-HOUR = 3600 * FRAMES_PER_SECOND
-HALF_HOUR = HOUR // 2
 SECONDS = 20.0
 NETWORK_FRAMES = 64  # the networks take a fifth of a second and more for each
 
@@ -72,15 +70,6 @@ def sizes(widths: dict[str, int], folder: Path) -> Iterator[tuple[str, float]]:
             store.put("film", name, [rows], {})
         files = sum(path.stat().st_size for path in (folder / precision / "film").glob("*.npy"))
         yield f"gigabytes_an_hour_{precision}", 60 * files / 1e9
-    began = time.perf_counter()
-    for _ in range(20):
-        picked = np.sort(random.choice(60 * FRAMES_PER_SECOND, 128, replace=False))
-        batch = {name: rows[picked] for name, rows in store.open("film").items()}
-    assert sum(part.shape[1] for part in batch.values()) == sum(widths.values())
-    yield (
-        "milliseconds_to_open_a_film_and_read_128_frames",
-        1000 * (time.perf_counter() - began) / 20,
-    )
 
 
 def agreement(sound: Path) -> Iterator[tuple[str, float]]:
@@ -150,31 +139,45 @@ def main() -> None:
             / figures["emobase2010_cut_times_real_time"]
         )
         figures["features_a_frame"] = sum(widths[stream] for stream in paper)
-        figures["frames_of_half_an_hour"] = HALF_HOUR
         figures |= dict(sizes({stream: widths[stream] for stream in paper}, folder))
         if arguments.sound:
             figures |= dict(agreement(arguments.sound))
     for metric, value in figures.items():
         print(f"{metric} {value:.4g}")
     if arguments.record:
-        record(
-            TABLE,
-            [
-                Result(
-                    experiment="frame_features",
-                    metric=metric,
-                    value=float(f"{value:.4g}"),
-                    paper=1582 + 2 * 2048 if metric == "features_a_frame" else "",
-                    data="a minute of pseudo-film sound"
-                    if "correlation" in metric
-                    else "a made clip of 20 s, 1280 x 720, 25 pictures a second",
-                    protocol="one core, by the processor's own time; networks with random weights",
-                    command=COMMAND,
-                )
-                for metric, value in figures.items()
-            ],
-            packages=("numpy", "onnxruntime", "opencv-python-headless", "opensmile", "torch"),
+        keep(figures)
+
+
+def keep(figures: dict[str, float]) -> None:
+    """Record what was measured."""
+
+    def about(metric: str) -> tuple[str, str]:
+        if "correlation" in metric:
+            return "a minute of pseudo-film sound", "windows that slide and windows cut out"
+        if metric.startswith(("gigabytes", "features")):
+            return "a minute of the three streams in a frame store", "size of its files"
+        return (
+            "a made clip of 20 s, 1280 x 720, 25 pictures a second",
+            "one core, by the processor's own time, while other programs ran; networks with "
+            "random weights",
         )
+
+    record(
+        TABLE,
+        [
+            Result(
+                experiment="frame_features",
+                metric=metric,
+                value=float(f"{value:.4g}"),
+                paper=1582 + 2 * 2048 if metric == "features_a_frame" else "",
+                data=about(metric)[0],
+                protocol=about(metric)[1],
+                command=COMMAND,
+            )
+            for metric, value in figures.items()
+        ],
+        packages=("numpy", "onnxruntime", "opencv-python-headless", "opensmile", "torch"),
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """emobase2010 at frames: functionals of 400 ms of sound every 40 ms (Fea-TF SCMA, section II.B).
 
 openSMILE measures its low-level descriptors once along the film and takes the functionals over a
-window that slides: 14 times the speed of cutting 400 ms out and measuring them alone (``method =
-"cut"``), where most descriptors of the same sound are measured ten times over. The two differ at
-the edges of a window: a cut piece is smoothed and differentiated against nothing, and a window of
-descriptors that begin within 400 ms reaches 15 to 50 ms further, by their own length.
+window that slides: over ten times the speed of cutting 400 ms out and measuring them alone
+(``method = "cut"``), where most descriptors of the same sound are measured ten times over. The two
+differ at the edges of a window: a cut piece is smoothed and differentiated against nothing, and a
+window of descriptors that begin within 400 ms reaches 15 to 50 ms further, by their own length.
 """
 
 from __future__ import annotations
