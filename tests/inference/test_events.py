@@ -207,3 +207,44 @@ def test_two_hours_in_bounded_memory(network):
         most = max(most, len(decoder._held))
     assert most <= 500
     assert found == 2 * 720
+
+
+# -- the shipped network
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return Analyzer(AnalysisSettings(picture=False))
+
+
+def test_the_shipped_detector_is_on_by_default_and_names_its_labels(shipped):
+    assert shipped.event_detector is not None
+    labels = shipped.event_detector.settings.labels
+    assert {"speech_male", "speech_female", "laughter", "crying"} <= set(labels)
+    groups = shipped.event_detector.settings
+    assert sorted((*groups.verbal, *groups.non_verbal)) == sorted(labels)
+
+
+@pytest.mark.parametrize(
+    ("clip", "first", "last"),
+    # Where the sound is louder than 45 dB below full scale, read off its level by hand.
+    [
+        ("1001_DFA_ANG_XX.flv", 0.4, 1.5),
+        ("1001_DFA_HAP_XX.flv", 0.3, 1.2),
+        ("1001_DFA_NEU_XX.flv", 0.4, 1.3),
+    ],
+)
+def test_speech_is_heard_where_the_person_speaks(shared, shipped, clip, first, last):
+    """CREMA-D's actor 1001, a man of 51, says one sentence; the detector never heard him."""
+    timeline = shipped.analyze(shared / "data" / "crema_d_sample" / clip)
+    (event,) = timeline.events
+    assert event.label == "speech_male"
+    assert event.start == pytest.approx(first, abs=0.2)
+    assert event.end == pytest.approx(last, abs=0.3)
+
+
+def test_silence_and_a_hum_are_no_human_sound(shipped, tmp_path):
+    silence = write_wave(tmp_path / "silence.wav", np.zeros(48_000))
+    assert shipped.analyze(silence).events == []
+    hum = 0.001 * tones(6.0, (0.0, 6.0, 50.0)) / 0.3
+    assert shipped.analyze(write_wave(tmp_path / "hum.wav", hum)).events == []

@@ -17,7 +17,7 @@ from aver.pretrained.catalogue import entry
 
 def test_what_ships_and_what_does_not():
     shipped = [m.name for m in list_models() if m.shipped]
-    assert shipped == ["face_expression", "voice_expression", "mater"]
+    assert shipped == ["face_expression", "voice_expression", "mater", "sound_events"]
     assert {"yunet", "sface", "dlib_resnet", "yamnet", "whisper_base_encoder"} <= set(CATALOGUE)
 
 

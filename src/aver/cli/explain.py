@@ -69,6 +69,7 @@ def explain(
         face_network=face_network,
         voice_network=voice_network,
         thumbnails=0,
+        events=False,
     )
     wanted = Wanted(emotion, person, at, moments, attention)  # type: ignore[arg-type]
     console = Console()

@@ -23,7 +23,7 @@ from aver.features.sound_events import (
     find_events,
 )
 
-LEAST_SECONDS = 1.5
+LEAST_SECONDS = 1.0
 """Shortest part of an event that has a name of its own (chosen on validation soundscapes)."""
 
 Scores = Mapping[str, NDArray[np.floating[Any]]]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aver import pretrained
 from aver.errors import MediaError
 from aver.features.sound_event_detector import SoundEventDetector
 from aver.inference.affect import AffectNetwork
@@ -57,7 +56,7 @@ class Analyzer:
         self.affect = AffectNetwork(s.affect, s.threads) if s.affect else None
         self.front = FrontEnd(s)
         self.event_detector: SoundEventDetector | None = None
-        if s.events and s.sound and _is_there(s.event_network):
+        if s.events and s.sound:
             self.event_detector = SoundEventDetector(locate(s.event_network), s.threads)
         self.calibration: Calibration | None = learn(self.front, progress=calibrating)
         ahead = self.fusion.windows // 2 if s.context == "centred" else 0
@@ -283,11 +282,6 @@ class Run:
         if self.reading.info.is_image or self.reading.seconds < 4 * least:
             least = 0.0
         return final_numbers(self.reading.people, least)
-
-
-def _is_there(name: str) -> bool:
-    # For as long as the detector does not ship.
-    return name.endswith(".onnx") or name in pretrained.CATALOGUE
 
 
 def analyze(

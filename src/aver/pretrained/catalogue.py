@@ -123,6 +123,11 @@ _ALL = (
         "fer2013/*",
         *_VOICES,
     ),
+    _shipped(
+        "sound_events",
+        "human sounds over time: verbal, non-verbal, and seven labels",
+        *_VOICES,
+    ),
     Model(
         name="yunet",
         file="yunet_n_640_640.onnx",

@@ -162,7 +162,7 @@ def check_networks(settings: ServerSettings) -> None:
         ModelError: naming what is missing.
     """
     if settings.analysis == ServerSettings.model_fields["analysis"].default:
-        for name in ("face_expression", "voice_expression", "mater"):
+        for name in ("face_expression", "voice_expression", "mater", "sound_events"):
             pretrained.path_of(name)
     if settings.affect and not Path(settings.affect).is_file():
         raise ModelError(settings.affect, "there is no such file", "Check the path")
