@@ -152,6 +152,32 @@ def test_a_second_run_trains_nothing(done, monkeypatch):
     run_valence_frames(read(), done.parent, done)
 
 
+def test_a_stream_measured_anew_trains_those_again_that_read_it(tmp_path, monkeypatch):
+    from aver.training import films_run
+
+    write_films(tmp_path)
+    context = {"name": "fea_tf", "model": "scma", "streams": ["pictures"]}
+    context["settings"] = {"width": 8, "heads": 2, "tokens": 2}
+    few = read(systems=[*recipe()["systems"], context], figure_2=None)
+    run_valence_frames(few, tmp_path, tmp_path / "out")
+    for film in FILMS:
+        store = FrameStore(tmp_path / "frames")
+        rows = np.array(store.open(film)["sound_semantics"])
+        for suffix in ("npy", "json"):
+            (tmp_path / "frames" / film / f"sound_semantics.{suffix}").unlink()
+        store.put(film, "sound_semantics", [rows + 1], {"made": "up"})
+    trained = []
+    train = films_run.train
+
+    def told(recipe, system, *rest):
+        trained.append(system.name)
+        return train(recipe, system, *rest)
+
+    monkeypatch.setattr(films_run, "train", told)
+    run_valence_frames(few, tmp_path, tmp_path / "out")
+    assert trained == ["scma"] * len(FILMS)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

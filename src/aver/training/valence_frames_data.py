@@ -48,14 +48,16 @@ def load_frame_films(
     assert isinstance(options, CognimuseOptions)
     table = load_frames(root, options)
     wanted = {feature.stream or name for name, feature in recipe.features.items()}
-    films, identity = [], {}
+    films: list[Film] = []
+    identity: dict[str, dict[str, Any]] = {stream: {} for stream in wanted}
     for name, rows in table.groupby("film", sort=True):
         film = str(name)
         streams = store.open(film, sorted(wanted))
         labels = rows["valence_level"].to_numpy(str).astype(np.int64) - 1
         values = rows["valence"].to_numpy(np.float64)
         films.append(_film(recipe, film, streams, labels, values, tell))
-        identity[film] = {s: store.about(film, s).get("identity") for s in sorted(wanted)}
+        for stream in wanted:
+            identity[stream][film] = store.about(film, stream).get("identity")
     if len(films) < 2:
         raise CorpusError(
             root, f"holds {len(films)} film: with one film, none can be left out", "Bring two"
@@ -64,15 +66,19 @@ def load_frame_films(
     digest = hashlib.sha256()
     for one in films:
         digest.update(one.name.encode() + one.labels.tobytes())
-        for key in sorted(one.streams):
-            digest.update(one.streams[key].tobytes() + one.present[key].tobytes())
     return FilmSet(
         Target(name=recipe.frames.target, dimension="valence"),
         tuple(films),
         dict.fromkeys(recipe.features),
+        # With the values themselves, so that a system is trained again when a stream that it reads
+        # was measured anew, and not when another was.
         {
             key: json.dumps(
-                [feature.model_dump(mode="json"), recipe.frames.every, identity],
+                [
+                    feature.model_dump(mode="json"),
+                    identity[feature.stream or key],
+                    _hash(films, key),
+                ],
                 sort_keys=True,
                 default=str,
             )
@@ -80,6 +86,13 @@ def load_frame_films(
         },
         digest.hexdigest(),
     )
+
+
+def _hash(films: Sequence[Film], stream: str) -> str:
+    digest = hashlib.sha256()
+    for film in films:
+        digest.update(film.streams[stream].tobytes())
+    return digest.hexdigest()
 
 
 def _film(

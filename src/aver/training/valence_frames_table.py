@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -209,11 +210,12 @@ def experiment(recipe: FramesRecipe, data: FilmSet, cell: Cell) -> str:
 
 
 def _common(recipe: FramesRecipe, data: FilmSet, command: str) -> dict[str, Any]:
+    told = [data.data_sha256, *(f"{key} {data.identity[key]}" for key in sorted(data.identity))]
     return {
         "data": describe_data(recipe, data),
         "command": command,
         "seed": " ".join(str(seed) for seed in recipe.seeds),
-        "data_sha256": data.data_sha256,
+        "data_sha256": hashlib.sha256("\n".join(told).encode()).hexdigest(),
     }
 
 
