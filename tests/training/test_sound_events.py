@@ -116,6 +116,31 @@ def test_frames_and_targets_are_turned_together():
     assert torch.equal(moved[:, ::2, 0] > -10, asked[:, :, 0] > 0)
 
 
+def test_faster_and_slower_frames_and_targets_stay_together():
+    frames, targets = marked(rows=20, steps=60)
+    settings = DisturbSettings(mix=0, gain_decibels=0, colour_decibels=0, stretch=0.3)
+    moved, asked = disturbed(frames, targets, settings, FLOOR, 2)
+    sure = (asked[:, :, 0] == 0) | (asked[:, :, 0] == 1)
+    agree = (moved[:, ::2, 0] > -10) == (asked[:, :, 0] > 0.5)
+    assert agree[sure].float().mean() > 0.98
+    assert 0.3 < sure.float().mean() < 1.0
+    # At another speed for each row: more or less of it is heard, here and there something twice.
+    assert not torch.equal(asked.sum(dim=1), targets.sum(dim=1))
+    assert torch.allclose(asked.mean(), targets.mean(), atol=0.05)
+
+
+def test_warped_bands_move_in_proportion():
+    torch.manual_seed(0)
+    frames = torch.full((40, 2, 64), -18.0)
+    frames[:, :, 40] = 0.0
+    settings = DisturbSettings(mix=0, gain_decibels=0, colour_decibels=0, shift=False, warp=0.1)
+    moved, _ = disturbed(frames, torch.zeros(40, 1, 1), settings, FLOOR, 2)
+    peaks = moved[:, 0].argmax(dim=1)
+    assert peaks.min() >= 40 / 1.1 - 1
+    assert peaks.max() <= 40 / 0.9 + 1
+    assert len(peaks.unique()) > 4
+
+
 def test_two_soundscapes_in_one_have_the_events_of_both():
     frames, targets = marked()
     both = DisturbSettings(mix=1, mix_decibels=0, gain_decibels=0, colour_decibels=0, shift=False)
@@ -291,6 +316,16 @@ learning_rate = 1e-2
 gradient_clip = 5.0
 threads = 1
 
+[refine.training]
+epochs = 1
+batch = 8
+learning_rate = 1e-4
+threads = 1
+
+[refine.disturb]
+stretch = 0.1
+warp = 0.02
+
 [[spectrograms]]
 name = "fine"
 
@@ -333,6 +368,8 @@ def test_a_whole_run(corpus, tmp_path, capsys):
     assert found[0].end == pytest.approx(1.4, abs=0.1)
     # Run again, nothing is trained or chosen again, and the figures are the same.
     first = capsys.readouterr().out
+    assert "fine_refined: epoch 1 of 1" in first
+    assert "text_360_refined" not in first
     assert "validation F1" in first
     task(recipe, corpus, tmp_path / "out")
     again = capsys.readouterr().out

@@ -3,7 +3,9 @@
 Disturbances work on log-mel frames alone, which is cheap: two soundscapes are added to one
 (powers add, and what is heard is what is heard in either), the whole is shifted in time, made
 louder or softer, coloured by a smooth curve over the bands, and some bands are masked (SpecAugment,
-Park et al. 2019; not time, as an event that cannot be heard would still be asked for).
+Park et al. 2019; not time, as an event that cannot be heard would still be asked for). Sounds are
+made faster or slower, and the bands are stretched as if by a shorter or longer throat (vocal tract
+length perturbation, Jaitly & Hinton 2013): few babies cry in the corpora, and few people sneeze.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ class DisturbSettings(Settings):
         mask: share of rows with masked bands.
         mask_bands: most bands masked in one piece; two pieces at most.
         shift: whether rows are turned round in time, by any number of steps.
+        stretch: faster or slower by up to this share; needs ``shift``.
+        warp: bands stretched or squeezed by up to this share.
     """
 
     mix: float = Field(0.3, ge=0, le=1)
@@ -44,6 +48,8 @@ class DisturbSettings(Settings):
     mask: float = Field(0.5, ge=0, le=1)
     mask_bands: int = Field(10, ge=1)
     shift: bool = True
+    stretch: float = Field(0.0, ge=0, lt=1)
+    warp: float = Field(0.0, ge=0, lt=1)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,9 @@ def disturbed(
     """Frames (rows, frames, bands) and targets (rows, steps, names), disturbed together."""
     rows, _, bands = frames.shape
     if settings.shift:
-        frames, targets = _turned(frames, targets, time_step)
+        frames, targets = _turned(frames, targets, time_step, settings.stretch)
+    if settings.warp:
+        frames = _warped(frames, settings.warp)
     if settings.mix:
         other = torch.randperm(rows)
         chosen = torch.rand(rows) < settings.mix
@@ -114,17 +122,43 @@ def disturbed(
     return torch.logaddexp(moved, torch.full((), floor)), targets
 
 
-def _turned(frames: Tensor, targets: Tensor, time_step: int) -> tuple[Tensor, Tensor]:
-    """Every row turned round in time by its own number of steps."""
+def _turned(
+    frames: Tensor, targets: Tensor, time_step: int, stretch: float
+) -> tuple[Tensor, Tensor]:
+    """Every row turned round in time by its own number of steps, at its own speed."""
     rows, length, _ = frames.shape
     steps = targets.shape[1]
     if length != steps * time_step:
         return frames, targets
     by = torch.randint(0, steps, (rows, 1))
-    at = (torch.arange(steps)[None] + by) % steps
-    turned = targets.gather(1, at[:, :, None].expand_as(targets))
-    fine = (torch.arange(length)[None] + by * time_step) % length
-    return frames.gather(1, fine[:, :, None].expand_as(frames)), turned
+    if not stretch:
+        at = (torch.arange(steps)[None] + by) % steps
+        fine = (torch.arange(length)[None] + by * time_step) % length
+        return _rows(frames, fine), _rows(targets, at)
+    speed = 1.0 + (2 * torch.rand(rows, 1) - 1) * stretch
+    at = torch.arange(steps)[None] * speed + by
+    fine = torch.arange(length)[None] * speed + by * time_step
+    return _between(frames, fine, length), _between(targets, at, steps)
+
+
+def _rows(x: Tensor, at: Tensor) -> Tensor:
+    return x.gather(1, at[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def _between(x: Tensor, at: Tensor, length: int) -> Tensor:
+    """(rows, length, n) at places in time that lie between frames; after the end, its start."""
+    before = at.floor().long()
+    share = (at - before)[:, :, None]
+    first, second = _rows(x, before % length), _rows(x, (before + 1) % length)
+    return first + share * (second - first)
+
+
+def _warped(frames: Tensor, warp: float) -> Tensor:
+    """Every row's bands read at places stretched or squeezed by its own share."""
+    rows, _, bands = frames.shape
+    share = 1.0 + (2 * torch.rand(rows, 1) - 1) * warp
+    at = (torch.arange(bands)[None] * share).clamp(max=bands - 1)
+    return _between(frames.transpose(1, 2), at, bands).transpose(1, 2)
 
 
 def masked_bands(x: Tensor, settings: DisturbSettings) -> Tensor:

@@ -31,6 +31,18 @@ class Spectrogram(Settings):
     epochs: int = Field(0, ge=0)
 
 
+class Refining(Settings):
+    """A second training of the network that ships, from the best weights of the first.
+
+    Attributes:
+        training: of it.
+        disturb: its disturbances; stronger than at first, when they would only slow it down.
+    """
+
+    training: FitSettings = FitSettings()
+    disturb: DisturbSettings = DisturbSettings()
+
+
 class SoundEventsRecipe(RecipeBase):
     """Soundscapes, spectrograms, network and training.
 
@@ -46,6 +58,7 @@ class SoundEventsRecipe(RecipeBase):
         model: sizes of the network; ``bands``, ``classes`` and ``time_step`` follow from the rest.
         training: of every network.
         disturb: disturbances in training.
+        refine: how the network that ships is trained further; None for not at all.
         clip_weight: of the clips' cross entropy beside that of the frames.
     """
 
@@ -61,6 +74,7 @@ class SoundEventsRecipe(RecipeBase):
     model: SedCrnnSettings = SedCrnnSettings()
     training: FitSettings = FitSettings()
     disturb: DisturbSettings = DisturbSettings()
+    refine: Refining | None = None
     clip_weight: float = Field(0.2, ge=0)
 
     @field_validator("spectrograms")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -134,6 +134,7 @@ def train_one(
     validation = _load(root, "validation", log_mel, out)
     network = new_network(recipe, spectrogram)
     step = spectrogram.time_step
+    rows = [batches_of(part, recipe.names, log_mel, step) for part in (train, validation)]
     loss = SoundEventLoss(
         torch.tensor(mean),
         torch.tensor(std),
@@ -146,18 +147,17 @@ def train_one(
     if spectrogram.epochs:
         training = training.model_copy(update={"epochs": spectrogram.epochs})
     folder = out / "runs" / spectrogram.name
-    with show_progress(spectrogram.name) as progress:
-        result = fit(
-            network,
-            loss,
-            batches_of(train, recipe.names, log_mel, step),
-            batches_of(validation, recipe.names, log_mel, step),
-            training,
-            recipe.seed,
-            folder,
-            progress=progress,
-        )
-    _tell(f"{spectrogram.name}: epoch {result.best_epoch} of {result.epochs_run}")
+    stages = [(folder, training, loss)]
+    if recipe.refine is not None and spectrogram.name == recipe.ship:
+        folder = out / "runs" / f"{spectrogram.name}_refined"
+        further = replace(loss, disturb=recipe.refine.disturb)
+        stages.append((folder, recipe.refine.training, further))
+    for place, settings, wanted in stages:
+        with show_progress(place.name) as progress:
+            result = fit(
+                network, wanted, rows[0], rows[1], settings, recipe.seed, place, progress=progress
+            )
+        _tell(f"{place.name}: epoch {result.best_epoch} of {result.epochs_run}")
     decoding = _decoding(recipe, network, validation, log_mel, folder / "decoding.json")
     return Trained(network, log_mel, decoding)
 
