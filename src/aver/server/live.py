@@ -31,7 +31,7 @@ from starlette.websockets import WebSocketDisconnect
 from aver.media import SAMPLE_RATE
 from aver.server.live_child import HEAD, PICTURE, SOUND
 from aver.server.problems import Problem
-from aver.server.process import _environment, _setup
+from aver.server.process import clean_environment, process_setup
 from aver.server.rates import AtOnce
 from aver.server.security import client_of
 from aver.server.settings import ServerSettings
@@ -167,13 +167,13 @@ class _Session:
     async def _spawn(self) -> asyncio.subprocess.Process:
         # A folder that is never made: a live session has no files.
         folder = self.settings.data.absolute() / "live"
-        setup = _setup(self.settings, folder) | {"max_side": _MAX_SIDE}
+        setup = process_setup(self.settings, folder) | {"max_side": _MAX_SIDE}
         setup["limits"]["file_bytes"] = 0
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "aver.server.live_child", json.dumps(setup)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=_environment(folder),
+            env=clean_environment(folder),
             start_new_session=True,
         )
 

@@ -86,7 +86,7 @@ class AnalysisProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if os.environ.get("AVER_DEBUG") else subprocess.DEVNULL,
-            env=_environment(folder),
+            env=clean_environment(folder),
         )
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
@@ -94,7 +94,7 @@ class AnalysisProcess:
         os.set_blocking(self._out.fileno(), False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._out, selectors.EVENT_READ)
-        self._say(_setup(settings, folder))
+        self._say(process_setup(settings, folder))
 
     @property
     def pid(self) -> int:
@@ -199,7 +199,8 @@ def code_of_death(number: int) -> str:
     return "limit_cpu" if number == signal.SIGXCPU else "crashed"
 
 
-def _setup(settings: ServerSettings, folder: Path) -> dict[str, Any]:
+def process_setup(settings: ServerSettings, folder: Path) -> dict[str, Any]:
+    """What a cut-off process is told first: limits, what it may read, settings of the analysis."""
     networks = [*pretrained.folders(), *([Path(settings.affect)] if settings.affect else [])]
     return {
         "parent": os.getpid(),
@@ -226,7 +227,7 @@ def _setup(settings: ServerSettings, folder: Path) -> dict[str, Any]:
     }
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def clean_environment(folder: Path) -> dict[str, str]:
     """The server's environment without its secrets; temporary files in the process' own folder."""
     kept = {
         name: value
