@@ -2,7 +2,8 @@
 //
 // uPlot keeps the canvas, its pixel ratio, scales and grid. The points come from a path builder of
 // our own that reads typed arrays: a point a window, or, zoomed out, a point for every 1.5 pixels
-// with the mean and the highest of its windows, worked out once for each zoom and kept.
+// with the mean and the highest of its windows, worked out once for each zoom and kept. The canvas is
+// wider than what is seen of it: moving along mostly shifts it, and draws nothing.
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 import { Columns } from "./columns.js";
@@ -12,6 +13,8 @@ import { ticks } from "./format.js";
 const COLUMN = 1.5; // CSS pixels a point stands for, where windows are narrower
 const DASHES = { fused: [], face: [6, 3], voice: [1.5, 3] };
 const TOUCHING = 1e-3;
+const MARGIN = 0.5; // of the width in view, on either side of it
+const WHOLE = 1 + 2 * MARGIN;
 
 export class CurveChart {
   /**
@@ -24,6 +27,7 @@ export class CurveChart {
     this.tracks = [];
     this.columns = new Columns();
     this.chart = null;
+    this.part = { start: 0, length: 0, from: 0, to: 0 };
   }
 
   /** Show these tracks (the first is filled) and labels (indices, from the top). */
@@ -55,7 +59,7 @@ export class CurveChart {
     if (width === this.width && this.chart) return;
     this.width = width;
     if (width <= 0 || !this.shown) return;
-    if (this.chart) this.chart.setSize({ width, height: this.height });
+    if (this.chart) this.chart.setSize({ width: Math.round(WHOLE * width), height: this.height });
     else this.#make();
   }
 
@@ -64,7 +68,18 @@ export class CurveChart {
   }
 
   range() {
-    this.chart?.setScale("x", { min: this.view.start, max: this.view.end });
+    if (!this.chart) return;
+    const { start, end, length } = this.view;
+    const { part } = this;
+    const isMove = Math.abs(length - part.length) < 1e-9 * length;
+    if (!isMove || start < part.from || end > part.to) {
+      // Zooming draws what is seen; moving along draws ahead.
+      const ahead = isMove ? MARGIN * length : 0;
+      this.part = { start, length, from: start - ahead, to: end + ahead };
+      this.chart.setScale("x", { min: start - MARGIN * length, max: end + MARGIN * length });
+    }
+    const shift = MARGIN + (start - this.part.start) / length;
+    this.chart.root.style.transform = `translateX(${-shift * this.width}px)`;
   }
 
   destroy() {
@@ -74,6 +89,7 @@ export class CurveChart {
 
   #make() {
     const { view, paint, options } = this;
+    this.part = { start: 0, length: 0, from: 0, to: 0 };
     const series = [{}];
     const data = [[0, view.total]];
     [...this.tracks].reverse().forEach((track) => {
@@ -94,7 +110,7 @@ export class CurveChart {
     });
     this.chart = new uPlot(
       {
-        width: this.width,
+        width: Math.round(WHOLE * this.width),
         height: this.height,
         padding: [0, 0, 0, 0],
         series,
@@ -102,7 +118,7 @@ export class CurveChart {
         cursor: { show: false },
         select: { show: false },
         scales: {
-          x: { time: false, auto: false, range: (u, low, high) => [low ?? view.start, high ?? view.end] },
+          x: { time: false, auto: false, range: (u, low, high) => [low ?? 0, high ?? view.total] },
           y: { auto: false, range: [0, 1] },
         },
         axes: [
@@ -112,7 +128,7 @@ export class CurveChart {
             gap: 0,
             font: "1px sans-serif",
             values: (u, splits) => splits.map(() => ""),
-            splits: () => ticks(view.start, view.end, Math.max(2, this.width / 90)).times,
+            splits: () => this.#grid(),
             grid: { stroke: () => paint.rule, width: 1 },
             ticks: { show: false },
             border: { show: false },
@@ -127,18 +143,19 @@ export class CurveChart {
     this.range();
   }
 
+  /** The same steps as on the scale of times, on all that is drawn. */
+  #grid() {
+    const { start, length, from, to } = this.part;
+    const { step } = ticks(start, start + length, Math.max(2, this.width / 90));
+    return ticks(from, to, (to - from) / step + 1e-6).times;
+  }
+
   #geometry(u) {
     const { left, top, width, height } = u.bbox;
-    const per = width / this.view.length;
-    return {
-      left,
-      top,
-      width,
-      height,
-      per,
-      ratio: devicePixelRatio || 1,
-      x: (time) => left + (time - this.view.start) * per,
-    };
+    const per = width / (WHOLE * this.part.length);
+    const origin = this.part.start - MARGIN * this.part.length;
+    const x = (time) => left + (time - origin) * per;
+    return { left, top, width, height, per, x, ratio: devicePixelRatio || 1 };
   }
 
   /** Evidence lies on a ground of its own; where there is none, the paper shows. */
@@ -150,7 +167,7 @@ export class CurveChart {
     ctx.save();
     ctx.fillStyle = this.paint.present;
     for (const [from, to] of this.#spans(track, "present")) {
-      if (to < this.view.start || from > this.view.end) continue;
+      if (to < this.part.from || from > this.part.to) continue;
       const left = Math.max(u.bbox.left, x(from));
       ctx.fillRect(left, top, Math.max(ratio, Math.min(u.bbox.left + u.bbox.width, x(to)) - left), height);
     }
@@ -166,7 +183,7 @@ export class CurveChart {
       ctx.fillStyle = this.paint.tile(ctx, "weak");
       let drawn = -1;
       for (const [from, to] of this.#spans(track, "weak")) {
-        if (to < this.view.start || from > this.view.end) continue;
+        if (to < this.part.from || from > this.part.to) continue;
         const start = Math.max(left, x(from), drawn);
         const end = Math.min(left + width, Math.max(x(to), start + ratio));
         if (end - start > 0.3 * ratio) ctx.fillRect(start, top, end - start, height);
@@ -204,7 +221,7 @@ export class CurveChart {
 
   #paths(u, track, label, row, isFilled) {
     const { top, height, x, per, ratio } = this.#geometry(u);
-    const { view, options } = this;
+    const { part, options } = this;
     const rowHeight = options.rows ? height / this.shown.length : height;
     const foot = top + (options.rows ? (row + 1) * rowHeight : height) - ratio;
     const y = (value) => foot - (Math.min(value, options.scale) / options.scale) * (rowHeight - 4 * ratio);
@@ -212,13 +229,17 @@ export class CurveChart {
     const fill = isFilled ? new Path2D() : null;
     const scores = track.scores,
       at = label * track.room;
-    const first = Math.max(0, firstAfter(track, view.start) - 1);
-    let last = firstAfter(track, view.end);
+    const first = Math.max(0, firstAfter(track, part.from) - 1);
+    let last = firstAfter(track, part.to);
     last = Math.min(track.count - 1, last + 1);
     if (track.count && last >= first) {
       const pixels = ((track.end[last] - track.start[first]) * per) / (last - first + 1);
-      if (pixels < COLUMN * ratio) this.#dense(track, label, { x, y, foot, per, ratio, stroke, fill });
-      else {
+      if (pixels < COLUMN * ratio) {
+        const columns = this.columns.of(track, label, (COLUMN * ratio) / per);
+        const head = (rowHeight - 4 * ratio) / options.scale;
+        const place = { start: part.from, end: part.to, left: x(part.from), per, foot, height: head };
+        this.columns.draw(columns, place, stroke, fill);
+      } else {
         let previous = -Infinity,
           edge = 0;
         for (let i = first; i <= last; i += 1) {
@@ -241,39 +262,6 @@ export class CurveChart {
       }
     }
     return { stroke, fill, clip: null, band: null, gaps: null, flags: 3 };
-  }
-
-  /** One point for each column of pixels: the mean as a line, shade up to the highest. */
-  #dense(track, label, { x, y, foot, per, ratio, stroke, fill }) {
-    const { first, mean, high, seconds } = this.columns.of(track, label, (COLUMN * ratio) / per);
-    const from = Math.max(0, Math.floor(this.view.start / seconds) - 1 - first);
-    const to = Math.min(mean.length - 1, Math.ceil(this.view.end / seconds) + 1 - first);
-    let open = false,
-      edge = 0,
-      previous = 0;
-    for (let i = from; i <= to; i += 1) {
-      if (Number.isNaN(mean[i])) {
-        if (open) close(stroke, fill, x(previous), edge, foot);
-        open = false;
-        continue;
-      }
-      const time = (i + first) * seconds,
-        middle = x(time + seconds / 2),
-        value = y(mean[i]);
-      edge = y(high[i]);
-      if (!open) {
-        stroke.moveTo(x(time), value);
-        if (fill) {
-          fill.moveTo(x(time), foot);
-          fill.lineTo(x(time), edge);
-        }
-        open = true;
-      }
-      stroke.lineTo(middle, value);
-      fill?.lineTo(middle, edge);
-      previous = time + seconds;
-    }
-    if (open) close(null, fill, x(previous), edge, foot);
   }
 }
 

@@ -46,7 +46,7 @@ export class Now {
       {},
       bars.map((bar) => bar.row),
     );
-    const absent = h("p", { class: "hint" }, one.person === null ? "silent" : "no score here");
+    const absent = h("p", { class: "hint" }, "no score here");
     return {
       one,
       name,

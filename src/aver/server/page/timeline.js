@@ -95,21 +95,22 @@ export class Timeline {
     );
     this.#strip(this.scaleCell, timeScale(paint), false);
     this.valueHead = h("div", { class: "values head" }, "now");
-    const rows = [
-      h(
-        "div",
-        { class: "lane sticky" },
-        h("div", { class: "gutter head" }, `rows: 0 to ${this.scale}`),
-        this.slider,
-        this.valueHead,
-      ),
-      this.overview.element,
-      ...this.cast.map((one) => this.#person(one)),
-      this.sounds.element,
-      ...this.#affect(),
-    ];
     const overlay = h("div", { class: "overlay", "aria-hidden": "true" }, this.hoverLine, this.playheadLine);
-    return h("div", { class: "lanes", id: this.id }, rows, overlay);
+    const scaleRow = h(
+      "div",
+      { class: "lane sticky" },
+      h("div", { class: "gutter head" }, `rows: 0 to ${this.scale}`),
+      this.slider,
+      this.valueHead,
+    );
+    const people = this.cast.map((one) => this.#person(one));
+    const zoomed = [scaleRow, people, this.sounds.element, this.#affect(), overlay];
+    return h(
+      "div",
+      { class: "lanes", id: this.id },
+      this.overview.element,
+      h("div", { class: "zoomed" }, zoomed),
+    );
   }
 
   #strip(canvas, draw, isWhole) {
