@@ -6,7 +6,7 @@ import hmac
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from server.api_server import problem, upload
 from starlette.testclient import TestClient
@@ -60,6 +60,7 @@ def test_wrong_keys(closed, said):
         problem(client.get("/v1/analyses", headers=headers), 401, "unauthorized")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_only_the_key_is_the_key(text):
     assert KeyCheck(KEY).is_key(text) == (text == KEY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from server.api_server import problem, upload
 
@@ -96,6 +96,7 @@ def test_if_none_match(api, recording):
     assert api.get(recording, headers={"If-None-Match": '"x"'}).status_code == 200
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 40) | st.none(), st.integers(0, 40) | st.none()).filter(
@@ -120,6 +121,7 @@ def test_ranges_are_what_slices_are(pairs, size):
     assert [content[a : b + 1] for a, b in found] == [s for s in slices if s]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.integers(0, 100))
 def test_any_header_is_a_range_or_ignored(header, size):
     for start, end in wanted_ranges(header, size) or ():

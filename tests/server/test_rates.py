@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from server.api_server import problem
 
@@ -39,6 +39,7 @@ def test_a_bucket_by_hand():
     assert buckets.is_empty("new") == 0
 
 
+@settings(deadline=None)
 @given(
     st.floats(0.1, 100),
     st.floats(1, 50),
@@ -56,6 +57,7 @@ def test_never_more_than_the_burst_and_what_flowed_in(rate, burst, pauses):
         assert taken <= burst + rate * clock.now + 1e-6
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 100), st.floats(1, 50))
 def test_whoever_waits_as_told_is_let_in(rate, burst):
     clock = Hand()

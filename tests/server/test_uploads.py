@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import httpx
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from server.api_server import eventually, problem, upload
 
@@ -115,6 +115,7 @@ def test_other_parts_of_a_form_are_read_over(api_server, api):
     assert stored(api_server, job) == b"x\r\n--b\r\n--A"
 
 
+@settings(deadline=None)
 @given(
     content=st.binary(max_size=300) | st.sampled_from([b"\r\n--B", b"--B--", b"\r\n--B--\r\n-"]),
     cuts=st.lists(st.integers(0, 500), max_size=12),
@@ -166,6 +167,7 @@ def test_names_are_for_showing_alone(api_server, api, said, shown):
     assert "\n" not in disposition
 
 
+@settings(deadline=None)
 @given(st.text(max_size=600))
 def test_any_name_can_be_shown(name):
     shown = shown_name(name)
