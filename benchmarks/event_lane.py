@@ -65,7 +65,7 @@ def peak_memory() -> float:
     return float(line.split()[1]) / 1024
 
 
-def both(path: str, rounds: str = "5") -> dict[str, float]:
+def both(path: str, rounds: str = "3") -> dict[str, float]:
     """Processor time of the analysis with the lane over that without, in turns."""
     from aver.inference.analyze import Analyzer
     from aver.inference.settings import AnalysisSettings

@@ -41,10 +41,10 @@ SCORES = "scores"
 SEMANTICS = {VERBAL: "semantics_verbal", NON_VERBAL: "semantics_non_verbal"}
 """Outputs that hold the last hidden layer of each binary detector."""
 
-CHUNK_SECONDS = 20.0
+CHUNK_SECONDS = 30.0
 """Seconds of new sound in one run of the network."""
 
-CONTEXT_SECONDS = 2.0
+CONTEXT_SECONDS = 6.0
 """Seconds of sound on either side that a run reads along with its chunk."""
 
 _MULTIPLE = 16
