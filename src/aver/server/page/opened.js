@@ -13,10 +13,9 @@ const NAMES_WAIT = 150; // milliseconds
 export class Opened {
   static async load(id) {
     await api.openSession();
-    // All are asked for at once; where the job is not done, only that is told.
-    const result = api.loadTimeline(api.resultUrl(id, "json")),
-      people = api.people(id);
-    for (const asked of [result, people]) asked.catch(() => {});
+    // Both are asked for at once; where the job is not done, only that is told.
+    const result = api.loadTimeline(api.resultUrl(id, "json"));
+    result.catch(() => {});
     const job = await api.get(id);
     if (job.state !== "done")
       throw new api.Problem({
@@ -24,7 +23,9 @@ export class Opened {
         detail: `${printable(job.name)} has no result: it is ${job.state}. ${job.problem?.detail ?? ""}`,
       });
     const packed = await result;
-    // Of a long recording names come late: it is shown without them first.
+    // Of a long recording names come late, because the server reads all of it for them: it is shown
+    // without them first.
+    const people = api.people(id);
     const given = await Promise.race([
       people.catch(() => new Map()),
       new Promise((resolve) => {
