@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aver.errors import ModelError
+from aver.features.extractor import Clip
 from aver.features.log_mel import hertz_to_mel
 from aver.features.sound_events import (
     Decoding,
@@ -26,6 +27,9 @@ from aver.features.sound_events import (
     log_mel_within,
     median_filtered,
 )
+from aver.features.windows import read_sound
+from aver.pretrained import path_of
+from aver.pretrained.session import open_session
 
 FINE = LogMelSettings()
 TEXT = LogMelSettings(window=0.4, hop=0.36)
@@ -213,6 +217,24 @@ def test_a_file_that_does_not_is_refused_in_one_line(metadata):
     with pytest.raises(ModelError, match=r"other\.onnx: does not say") as refused:
         DetectorSettings.from_metadata(metadata, "other.onnx")
     assert "\n" not in str(refused.value)
+
+
+def test_the_shipped_detector_hears_actors_of_a_corpus_it_never_heard(shared):
+    path = path_of("sound_events")
+    session = open_session(path)
+    settings = DetectorSettings.from_metadata(dict(session.get_modelmeta().custom_metadata_map))
+    clips = sorted((shared / "data" / "crema_d_sample").glob("*.flv"))
+    assert len(clips) == 3
+    for clip in clips:
+        sound = read_sound(Clip(clip))
+        frames = log_mel(sound.samples, settings.log_mel)
+        verbal, non_verbal = session.run(["verbal", "non_verbal"], {"log_mel": frames[None]})
+        found = decode({"verbal": verbal[0], "non_verbal": non_verbal[0]}, settings)
+        # One sentence with silence before and after it.
+        (event,) = found
+        assert event.label == "verbal"
+        assert 0.2 < event.start < 0.7
+        assert 0.6 < event.end - event.start < sound.seconds - 0.4
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=12))
