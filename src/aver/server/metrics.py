@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from aver._version import __version__
-from aver.server.jobs import STATES, Job
+from aver.server.jobs import STATES, Job, State
 from aver.server.store_errors import StoreUnavailableError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -33,7 +33,7 @@ class Metrics:
 
     def __init__(
         self,
-        counts: Callable[[], Mapping[str, int]],
+        counts: Callable[[], Mapping[State, int]],
         ended_after: Callable[[datetime], Sequence[Job]],
         workers_alive: Callable[[], int],
     ):
@@ -112,7 +112,7 @@ class Metrics:
 class _Jobs(Collector):
     """Jobs by state, counted when they are asked for; nothing where the store does not answer."""
 
-    def __init__(self, counts: Callable[[], Mapping[str, int]]):
+    def __init__(self, counts: Callable[[], Mapping[State, int]]):
         self._counts = counts
 
     def describe(self) -> Iterator[Metric]:

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from aver.errors import SettingError
 from aver.server import documents as d
 from aver.server import uploads
-from aver.server.files import RECORDING
 from aver.server.jobs import Job, State
 from aver.server.logs import log
+from aver.server.names import RECORDING
 from aver.server.problems import Problem, described, retry_later
 from aver.server.security import client_of
 from aver.server.services import JobId, Services, Shared

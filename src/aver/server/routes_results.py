@@ -16,7 +16,7 @@ from aver.server import documents as d
 from aver.server.problems import Problem, described
 from aver.server.ranges import file_answer
 from aver.server.routes_analyses import CHANGE, ONE
-from aver.server.services import JobId, Services, Shared
+from aver.server.services import Answers, JobId, Services, Shared
 from aver.timeline import Person
 
 router = APIRouter(prefix=d.ANALYSES)
@@ -44,7 +44,7 @@ _ETAGS = {
     "ETag": {"schema": {"type": "string"}, "description": "Of exactly these bytes."},
     "Content-Disposition": {"schema": {"type": "string"}},
 }
-_NOT_MODIFIED = {304: {"description": "What If-None-Match names is still the newest."}}
+_NOT_MODIFIED: Answers = {304: {"description": "What If-None-Match names is still the newest."}}
 _PERSON = Path(ge=1, le=1_000_000, description="Number of the person, from 1.")
 _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 

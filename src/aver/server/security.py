@@ -195,7 +195,7 @@ async def _patiently(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -
         if not last or not unread or waits:
             await send(message)
             return
-        await send(message | {"more_body": True})
+        await send({**message, "more_body": True})
         drained = 0
         while unread and drained < _MOST_DRAINED:
             drained += len((await receiving()).get("body", b""))
