@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aver.cli.bars import progress_bar
 from aver.cli.folders import make_writable_folder
 from aver.errors import AverError, ModelError, SettingError, one_line
 
@@ -146,7 +147,7 @@ def _analyze_all(
     analyzer: Analyzer | None = None
     taken: set[str] = set()
     done, skipped = 0, 0
-    with _progress(console, quiet or not console.is_terminal) as progress:
+    with progress_bar(console, quiet=quiet) as progress:
         overall = progress.add_task("recordings", total=len(paths), visible=len(paths) > 1)
         for path in paths:
             stem = output_stem(path, taken)
@@ -239,26 +240,6 @@ def _analyze_one(
         console.print(render(timeline))
         names = ", ".join(one_line(p) for p in written)
         console.print(f"written: {_plain(names)}", highlight=False, soft_wrap=True, style="dim")
-
-
-def _progress(console: Console, disable: bool) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=disable,
-        transient=True,
-    )
 
 
 def _formats(text: str) -> list[str]:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aver.cli.bars import progress_bar
 from aver.errors import CorpusError, OutputError, one_line
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from aver.corpora.check import CheckReport
     from aver.corpora.findings import Finding
 
@@ -130,7 +129,7 @@ def check(
         raise typer.BadParameter("a manifest has none; they belong to 'build'", param_hint="-o")
     if not is_manifest and root is None:
         raise CorpusError(name, "its folder was not given", f"Run: aver corpus check {name} ROOT")
-    with _progress(console) as bar:
+    with progress_bar(console, counts=True) as bar:
         task = bar.add_task("files", total=None)
 
         def show(done: int, total: int) -> None:
@@ -240,23 +239,3 @@ def _write(findings: Iterable[Finding], path: Path) -> None:
 
 def _several(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def _progress(console: Any) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from aver.cli.bars import progress_bar
 from aver.cli.corpus import parse_options
 from aver.cli.event_inputs import (
     AnyRecording,
@@ -196,7 +197,7 @@ def soundscapes(
     from aver.corpora.soundscapes import make_soundscapes, read_record, settings_of
 
     settings = settings_of(parse_options(setting or ()))
-    with _progress(Console(stderr=True), quiet) as bar:
+    with progress_bar(Console(stderr=True), counts=True, quiet=quiet) as bar:
         task = bar.add_task("soundscapes", total=None)
         begun = False
 
@@ -307,11 +308,3 @@ def _plain(text: str) -> Any:
 
 def _several(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def _progress(console: Any, quiet: bool) -> Any:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Left())
-    return Progress(*columns, console=console, disable=quiet, transient=True)

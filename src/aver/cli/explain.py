@@ -89,11 +89,11 @@ def explain(
 def _explain(
     settings: AnalysisSettings, clip: Path, wanted: Any, console: Any, quiet: bool
 ) -> Explanation:
-    from aver.cli.analyze import _progress
+    from aver.cli.bars import progress_bar
     from aver.inference.analyze import Analyzer
     from aver.inference.explain import explain
 
-    with _progress(console, quiet or not console.is_terminal) as progress:
+    with progress_bar(console, quiet=quiet) as progress:
         task = progress.add_task(_plain(one_line(clip.name)), total=None)
 
         def show(seconds: float, duration: float | None) -> None:

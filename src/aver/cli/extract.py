@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aver.cli.bars import progress_bar
 from aver.errors import AverError
 
 if TYPE_CHECKING:
@@ -122,27 +123,7 @@ def say(console: Console, line: str) -> None:
 
 @contextmanager
 def _progress(console: Console, name: str, quiet: bool) -> Iterator[Progress]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("clips, left"),
-        TimeRemainingColumn(),
-        TextColumn("so far"),
-        TimeElapsedColumn(),
-        console=console,
-        disable=quiet,
-        transient=True,
-    )
+    bar = progress_bar(console, counts=True, quiet=quiet)
     with bar:
         task = bar.add_task(name, total=None)
         begun = False

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aver.cli.bars import progress_bar
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -112,25 +114,7 @@ def _extractors(streams: list[str], settings: list[str]) -> dict[str, Extractor]
 
 @contextmanager
 def _progress(console: Console, quiet: bool) -> Iterator[Progress]:
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %, left"),
-        TimeRemainingColumn(),
-        TextColumn("so far"),
-        TimeElapsedColumn(),
-        console=console,
-        disable=quiet,
-        transient=True,
-    )
+    bar = progress_bar(console, quiet=quiet)
     with bar:
         task = bar.add_task("frames", total=None)
 
