@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aver.features.sound_event_detector import SCORES, SoundEventDetector
-from aver.features.sound_event_names import leading_names, named_events
+from aver.features.sound_event_names import named_events
 from aver.features.sound_events import NON_VERBAL, VERBAL, DetectorSettings
 from aver.media import SAMPLE_RATE, Window
 from aver.timeline import Event
@@ -99,8 +99,8 @@ class LoudFrames:
 class RunningDecoder:
     """Scores that come in pieces to events: the same as of all scores at once.
 
-    Scores are held back to the last place where every detector has been below its threshold for so
-    long that neither its median filter nor a closed gap reaches across.
+    Scores are held back to the last place where every name has been below its threshold for so long
+    that neither its median filter nor a closed gap reaches across.
 
     Args:
         settings: the detector's.
@@ -110,9 +110,7 @@ class RunningDecoder:
         self._settings = settings
         self._names = (VERBAL, NON_VERBAL, *settings.labels)
         self._hop = settings.log_mel.hop
-        leading = leading_names(settings)
-        self._leading = [self._names.index(name) for name in leading]
-        decodings = [settings.decoding_of(name) for name in leading]
+        decodings = [settings.decoding_of(name) for name in self._names]
         self._thresholds = np.array([d.threshold for d in decodings], np.float32)
         self._reach = max(max(d.median, int(d.gap / self._hop) + 1) for d in decodings)
         self._held = np.zeros((0, len(self._names)), np.float32)
@@ -125,7 +123,7 @@ class RunningDecoder:
         Args:
             scores: (frames, 2 + labels), those of the two binary detectors first.
         """
-        quiet = (scores[:, self._leading] < self._thresholds).all(axis=1)
+        quiet = (scores < self._thresholds).all(axis=1)
         self._held = np.concatenate([self._held, scores])
         self._quiet = np.concatenate([self._quiet, quiet])
         # Quiet for reach on both sides of the cut: so many quiet frames in a row around it.
