@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import av
 import cv2
@@ -12,18 +11,8 @@ import pytest
 pytest.importorskip("fastapi")
 playwright = pytest.importorskip("playwright.sync_api")
 
+from server.page_browser import ARGUMENTS, CHROMIUM  # noqa: E402
 from server.test_live import serving  # noqa: E402
-
-CHROMIUM = Path("/usr/bin/chromium")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +36,7 @@ def page(camera, tmp_path):
         f"--use-file-for-fake-video-capture={camera}",
     ]
     with serving(tmp_path) as url, playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*QUIET, *fake])
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS, *fake])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.problems = []
         page.on("console", lambda m: m.type == "error" and page.problems.append(m.text))
