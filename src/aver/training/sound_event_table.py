@@ -50,10 +50,11 @@ def rows_of(
             own = {file: events for file, events in judge.reference(name).items() if file in files}
             figures = event_based(own, {f: detected[name][f] for f in own}, (name,))
             at = f"{experiment}/{name} {group}"
+            those = {**facts, "data": f"{len(own)} of the {facts['data']}"}
             interval = figures.f1_interval()
-            rows.append(_row(at, "event_f1", figures.f1, interval, facts, aim="", paper=""))
+            rows.append(_row(at, "event_f1", figures.f1, interval, those, aim="", paper=""))
             rows.append(
-                Result(at, "event_error_rate", round(figures.error_rate, 4), **facts)  # type: ignore[arg-type]
+                Result(at, "event_error_rate", round(figures.error_rate, 4), **those)  # type: ignore[arg-type]
             )
     if labels:
         together: dict[str, list[DetectedEvent]] = {
