@@ -136,7 +136,7 @@ def main() -> None:
                     experiment=f"live/{name}",
                     metric=metric,
                     value=value,
-                    aim=f"<= {AIM_SECONDS}" if "delay" in metric else None,
+                    aim=f"<= {AIM_SECONDS}" if "delay" in metric else "",
                     data=f"{chosen.clip.name}, one face, {RATE} pictures a second with sound, "
                     f"{len(delays)} scored",
                     protocol=f"from a picture's being taken to its scores; {os.cpu_count()} cores, "
