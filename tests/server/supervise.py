@@ -19,8 +19,9 @@ if __name__ == "__main__":
     settings = ServerSettings.model_validate_json(sys.stdin.readline())
     supervisor = Supervisor(settings, Store(settings.store_url))
     supervisor.start()
-    print("started", flush=True)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    # Only now: who reads this may end the process at once.
+    print("started", flush=True)
     stop.wait()
     supervisor.stop()

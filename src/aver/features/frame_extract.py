@@ -91,6 +91,8 @@ def extract_frames(
     def advance(task: _Task, frames: int) -> None:
         tell(f"{task.film}: {task.stream}", done + min(frames, task.expected), every)
 
+    if jobs > 1 and tasks:
+        store.begin()
     work = _Work(store.root, store.precision, streams, again, advance if jobs <= 1 else None)
     for number, found in run_all(work, list(enumerate(tasks)), jobs, _broken):
         if found.ends is not None:

@@ -175,10 +175,18 @@ class FrameStore:
         for kind, name in (("film", film), ("stream", stream)):
             if not _NAME.match(name):
                 raise SettingError(kind, f"'{name}' cannot be the name of a file", "Rename it")
+        self.begin()
+        return StreamWriter(self.root / film, stream, identity, self.precision, again=again)
+
+    def begin(self) -> None:
+        """Make the folder a store, if it is none yet; before several processes write to it.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
         if not (self.root / _MARKER).exists():
             mark = {"format": FORMAT, "frames_per_second": FRAMES_PER_SECOND, "aver": __version__}
             write_atomically(self.root, json.dumps(mark).encode(), _MARKER)
-        return StreamWriter(self.root / film, stream, identity, self.precision, again=again)
 
     def _map(self, film: str, stream: str) -> np.memmap:
         path = self.root / film / f"{stream}.npy"

@@ -23,6 +23,7 @@ Task = tuple[int, Clip]
 Outcome = tuple[int, Features | str]
 """Number of the task, and its features, or one line that says why there are none."""
 
+_END_SECONDS = 10.0
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Item = TypeVar("Item")
@@ -108,6 +109,7 @@ def _run_pool(
         jobs, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(work,)
     )
     running: dict[Future[Found], tuple[int, Item]] = {}
+    others = set(multiprocessing.active_children())
     try:
         with _one_thread_each():
             while waiting or running:
@@ -119,6 +121,10 @@ def _run_pool(
                     outcome = future.result()
                     yield running.pop(future)[0], outcome
     except BrokenProcessPool:
+        # The other processes are only now being ended. Until they are, one may still write what
+        # is about to be tried again.
+        for process in set(multiprocessing.active_children()) - others:
+            process.join(_END_SECONDS)
         return list(running.values())
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
