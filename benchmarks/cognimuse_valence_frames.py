@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from aver.corpora.affect_traces import LEVELS
 from aver.corpora.cognimuse import CognimuseOptions, load_frames, read_films
 from aver.evaluation.frame_valence import EXTREMES
@@ -50,7 +52,13 @@ def main() -> None:
             )
         )
 
-    for name in [*sorted(set(frame["film"])), "all"]:
+    guesses = {}
+    for name in sorted(set(frame["film"])):
+        others = frame.loc[frame["film"] != name, "valence_level"]
+        own = frame.loc[frame["film"] == name, "valence_level"]
+        guesses[name] = float((own == others.mode().iloc[0]).mean())
+    guesses["all"] = float(np.mean(list(guesses.values())))
+    for name in [*guesses]:
         part = frame if name == "all" else frame[frame["film"] == name]
         shares = part["valence_level"].value_counts(normalize=True)
         keep(name, "frames", len(part))
@@ -59,6 +67,8 @@ def main() -> None:
         extreme = sum(float(shares.get(level, 0.0)) for level in EXTREMES)
         keep(name, "share_of_extreme_levels", round(extreme, 4))
         keep(name, "share_of_most_frequent_level", round(float(shares.max()), 4))
+        # Of a model that always says the others' most frequent level; of "all": mean of films.
+        keep(name, "accuracy_of_most_frequent_of_other_films", round(guesses[name], 4))
         told = "  ".join(f"{n}: {100 * float(shares.get(n, 0)):4.1f}" for n in LEVELS[7])
         print(f"{name:16s} {len(part):6d} frames; percent of levels {told}")
     if arguments.record:

@@ -197,7 +197,7 @@ def _events_of(
                 metric=f"correct_extreme_frames_{name}",
                 value=int(correct),
                 protocol=f"levels {', '.join(recipe.extremes)}: {frames} frames, {told}; every "
-                f"{recipe.frames.every}th frame, {len(cell.seeds)} seeds added",
+                f"{recipe.frames.every}th frame, added over seeds",
                 **_common(recipe, data, command),
             )
         )
