@@ -25,6 +25,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+# Two pictures on: what a click changes has been drawn.
+DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
 
@@ -122,8 +124,12 @@ def click_time(page, share, which=0):
     """Click on the scale of times, at this share of its width."""
     scale = page.locator(".time-scale").nth(which)
     scale.scroll_into_view_if_needed()
-    box = scale.bounding_box()
+    box, before = scale.bounding_box(), None
+    while box != before:  # what loads above it may still move it
+        page.wait_for_timeout(100)
+        box, before = scale.bounding_box(), box
     page.mouse.click(box["x"] + share * box["width"], box["y"] + 8)
+    page.evaluate(DRAWN)
 
 
 def finished(server, timeline=None, name="two.mp4"):
