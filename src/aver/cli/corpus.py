@@ -80,7 +80,7 @@ def build(
     path = write_manifest(frame, out or Path(f"{name}.parquet"))
     labels = frame["label"].value_counts()
     people = frame["subject"][frame["subject"] != ""].nunique()
-    typer.echo(f"{_several(len(frame), 'row')}, {_several(people, 'subject')}")
+    typer.echo(f"{several(len(frame), 'row')}, {several(people, 'subject')}")
     typer.echo("labels: " + ", ".join(f"{label} {number:,}" for label, number in labels.items()))
     for note in frame.attrs.get("notes", ()):
         typer.echo(f"left out: {note}")
@@ -153,9 +153,9 @@ def _print(report: CheckReport, written: Path | None) -> None:
     console = Console(soft_wrap=False)
     frame = report.frame
     people = frame["subject"][frame["subject"] != ""].nunique()
-    what = f"{_several(len(frame), 'row')}, {_several(report.files, 'file')}"
+    what = f"{several(len(frame), 'row')}, {several(report.files, 'file')}"
     console.print(
-        f"{report.name}: {what}, {_several(people, 'subject')}", highlight=False, markup=False
+        f"{report.name}: {what}, {several(people, 'subject')}", highlight=False, markup=False
     )
     if _tells_counts(report):
         console.print(_counts(report), markup=False)
@@ -237,5 +237,6 @@ def _write(findings: Iterable[Finding], path: Path) -> None:
             beside.unlink()
 
 
-def _several(number: int, what: str) -> str:
+def several(number: int, what: str) -> str:
+    """``1 file``, ``1,440 files``."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

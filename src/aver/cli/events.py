@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from aver.cli.bars import progress_bar
-from aver.cli.corpus import parse_options
+from aver.cli.corpus import parse_options, several
 from aver.cli.event_inputs import (
     AnyRecording,
     LabelFrom,
@@ -104,7 +104,7 @@ def convert(
         events += [replace(e, recording=e.recording or own) for e in found.events]
         recordings += found.recordings or ((own,) if own else ())
     write_events(events, out, list(dict.fromkeys(recordings)))
-    typer.echo(f"{_several(len(events), 'event')} written: {one_line(out)}")
+    typer.echo(f"{several(len(events), 'event')} written: {one_line(out)}")
     if failed:
         raise typer.Exit(1)
 
@@ -212,7 +212,7 @@ def soundscapes(
         make_soundscapes(settings, data, out, tell)
     for split, scapes in read_record(out)["scapes"].items():
         events = sum(len(scape["events"]) for scape in scapes)
-        typer.echo(f"{split}: {_several(len(scapes), 'soundscape')}, {_several(events, 'event')}")
+        typer.echo(f"{split}: {several(len(scapes), 'soundscape')}, {several(events, 'event')}")
     typer.echo(f"written: {one_line(out)}")
 
 
@@ -304,7 +304,3 @@ def _plain(text: str) -> Any:
 
     # As Text: a label may be called [red].
     return Text(one_line(text))
-
-
-def _several(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -31,7 +31,7 @@ from aver.corpora.pseudo_films_sound import Reader, loop_to, mix_at
 from aver.corpora.registry import CorpusOptions
 from aver.errors import CorpusError, OutputError
 from aver.media import SAMPLE_RATE
-from aver.report.files import write_files
+from aver.report.files import write_files, writer_of
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -324,8 +324,4 @@ def _write_film(
 
 
 def _write(path: Path, content: bytes) -> None:
-    write_files([(path, lambda stream: _put(stream, content))])
-
-
-def _put(stream: BinaryIO, content: bytes) -> None:
-    stream.write(content)
+    write_files([(path, writer_of(content))])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aver.errors import MediaError, SettingError
 from aver.inference.live_pace import Sources
@@ -99,15 +100,23 @@ def film(
             if now < due:
                 continue
             due = max(due + 1.0 / frames_per_second, now)
-            height, width = picture.shape[:2]
-            scale = max(1.0, max(height, width) / max_side)
-            if scale > 1.0:
-                size = round(width / scale), round(height / scale)
-                picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            picture, scale = shrink(picture, max_side)
             image = np.ascontiguousarray(picture[..., ::-1])
             sources.picture(VideoFrame(time=now, image=image, scale=scale))
     finally:
         capture.release()
+
+
+def shrink(picture: NDArray[np.uint8], max_side: int) -> tuple[NDArray[np.uint8], float]:
+    """A picture no side of which is longer than *max_side*, and pixels it had for each it has."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    scale = max(1.0, max(height, width) / max_side)
+    if scale > 1.0:
+        size = max(1, round(width / scale)), max(1, round(height / scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return picture, scale
 
 
 def listen(sources: Sources, stop: threading.Event, device: str | None = None) -> None:

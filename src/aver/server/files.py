@@ -14,10 +14,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from aver.errors import OutputError
-from aver.report.files import flush_folder, write_files
+from aver.report.files import flush_folder, write_files, writer_of
 from aver.server.jobs import is_id
 from aver.server.names import RECORDING, TIMELINE
 from aver.server.store_errors import NoSuchJobError, StoreMismatchError
@@ -57,7 +56,7 @@ class JobFiles:
                     raise NotADirectoryError(errno.ENOTDIR, "is a link")
         mark = self.data / _MARK
         if not mark.exists():
-            write_files([(mark, lambda out: _put(out, store_id))])
+            write_files([(mark, writer_of(f"{store_id}\n".encode()))])
         elif mark.read_text(encoding="ascii", errors="replace").strip() != store_id:
             raise StoreMismatchError(
                 "this data folder was used with another database",
@@ -177,10 +176,6 @@ def remove(entry: Path) -> None:
         shutil.rmtree(entry)
     else:
         entry.unlink(missing_ok=True)
-
-
-def _put(out: BinaryIO, text: str) -> None:
-    out.write(f"{text}\n".encode())
 
 
 def _entries(folder: Path) -> list[Path]:

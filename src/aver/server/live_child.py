@@ -108,18 +108,15 @@ def _decode(payload: bytes, max_side: int) -> tuple[NDArray[np.uint8], float] | 
     """An RGB picture and the pixels of the sent one for each of its own; None if it is none."""
     import cv2
 
+    from aver.inference.live_sources import shrink
+
     try:
         picture = cv2.imdecode(np.frombuffer(payload, np.uint8), cv2.IMREAD_COLOR_RGB)
     except cv2.error:
         return None
     if picture is None:
         return None
-    height, width = picture.shape[:2]
-    scale = max(1.0, max(height, width) / max_side)
-    if scale > 1.0:
-        size = max(1, round(width / scale)), max(1, round(height / scale))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(picture, np.uint8), scale
+    return shrink(picture, max_side)
 
 
 def _people(scores: Sequence[Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from aver.models.streams import Normalised
-from aver.report.files import write_files
+from aver.report.files import write_files, writer_of
 from aver.training.export import export_onnx
 from aver.training.films_data import LEVELS, FilmSet, stream_extractor
 from aver.training.films_network import train
@@ -117,7 +117,7 @@ def _write(
             metadata={"affect": json.dumps(about)},
         )
     card = path.with_suffix(".md")
-    write_files([(card, lambda stream: _put(stream, _card(about, path.name).encode()))])
+    write_files([(card, writer_of(_card(about, path.name).encode()))])
     tell(f"Network for aver analyze --affect: {path}")
     return path
 
@@ -198,7 +198,3 @@ def _card(about: dict[str, Any], name: str) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _put(stream: Any, content: bytes) -> None:
-    stream.write(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from aver.evaluation.mask_analysis import (
     family_table,
 )
 from aver.evaluation.results import Result
-from aver.report.files import write_files
+from aver.report.files import write_files, writer_of
 from aver.training.films_data import FilmSet
 from aver.training.films_recipe import FilmsRecipe, FilmSystem, MaskAnalysis
 from aver.training.films_run import Runner
-from aver.training.films_table import describe_data
+from aver.training.films_table import describe_data, titled, try_to_draw
 
 Tell = Callable[[str], None]
 
@@ -52,15 +53,12 @@ def mask_rows(
     if counts:
         table = family_table(counts)
         path = out / f"{recipe.name}_masks.csv"
-        write_files([(path, lambda stream: _put(stream, table.to_csv().encode()))])
+        write_files([(path, writer_of(table.to_csv().encode()))])
         tell(f"Mask analysis: {path}")
-        title = f"{recipe.name}, all folds"
-        if recipe.data.constructed:
-            title += " (constructed labels)"
-        try:
-            draw_families(table, path.with_suffix(".png"), title=title)
-        except AverError as error:
-            tell(f"no picture of the mask analysis: {error}")
+        title = titled(recipe, "all folds")
+        picture = path.with_suffix(".png")
+        draw = partial(draw_families, table, picture, title=title)
+        try_to_draw(draw, "the mask analysis", tell)
     return rows
 
 
@@ -127,7 +125,3 @@ def _rows(
         )
         for short in map(str, shorts)
     ]
-
-
-def _put(stream: Any, content: bytes) -> None:
-    stream.write(content)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,7 +19,7 @@ from aver.errors import AverError, TrainingError
 from aver.evaluation.predictions import Predictions, concatenate
 from aver.evaluation.results import versions
 from aver.models.sequences import SequenceModel
-from aver.report.files import Writer, write_files
+from aver.report.files import Writer, write_files, writer_of
 from aver.training.films_data import FilmSet
 from aver.training.films_network import Fitted, build, logistic_regression, majority, train
 from aver.training.films_recipe import FilmsRecipeBase, FilmSystem, Validation
@@ -212,7 +212,7 @@ class Runner:
             }
             files: list[tuple[Path, Writer]] = []
             if system.mask and fitted.network is not None:
-                files.append((self._weights(path), _weights_of(fitted.network)))
+                files.append((self._weights(path), writer_of(save(fitted.network.state_dict()))))
             # Weights and scores together: scores alone would pass as a training that is done.
             files.append((path, lambda stream: np.savez(stream, **found)))
             write_files(files)
@@ -313,15 +313,6 @@ class Runner:
             recipe=self.recipe.name,
             data_sha256=self.data.data_sha256,
         )
-
-
-def _weights_of(network: SequenceModel) -> Writer:
-    weights = save(network.state_dict())
-
-    def write(stream: BinaryIO) -> None:
-        stream.write(weights)
-
-    return write
 
 
 def _read(path: Path) -> dict[str, Any] | None:

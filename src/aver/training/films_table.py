@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aver.errors import AverError
 from aver.evaluation.comparison import pair
 from aver.evaluation.intervals import Metric, bootstrap_metric
 from aver.evaluation.metrics import unweighted_average_recall
@@ -249,6 +250,20 @@ def describe_data(recipe: FilmsRecipe, data: FilmSet) -> str:
     if recipe.data.constructed:
         parts.append(f"CONSTRUCTED LABEL: {recipe.data.constructed}")
     return "; ".join(parts)
+
+
+def titled(recipe: FilmsRecipeBase, what: str) -> str:
+    """Title of a picture of *what*; it says where labels are constructed."""
+    title = f"{recipe.name}, {what}"
+    return f"{title} (constructed labels)" if recipe.data.constructed else title
+
+
+def try_to_draw(draw: Callable[[], object], what: str, tell: Callable[[str], None]) -> None:
+    """Draw a picture of *what*; a table is left without one where it cannot be drawn."""
+    try:
+        draw()
+    except AverError as error:
+        tell(f"no picture of {what}: {error}")
 
 
 def describe_protocol(recipe: FilmsRecipeBase, cell: Cell, leak: str) -> str:

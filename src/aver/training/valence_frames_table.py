@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aver.corpora.affect_traces import RATE
-from aver.errors import AverError
 from aver.evaluation.frame_valence import (
     ANY,
     correct_by_event,
@@ -28,7 +27,13 @@ from aver.evaluation.significance import paired_t_test
 from aver.report.files import write_files, writer_of
 from aver.training.films_data import FilmSet
 from aver.training.films_run import Cell
-from aver.training.films_table import DRAWS, compare_over_films, describe_protocol
+from aver.training.films_table import (
+    DRAWS,
+    compare_over_films,
+    describe_protocol,
+    titled,
+    try_to_draw,
+)
 from aver.training.valence_frames_data import heard_in
 from aver.training.valence_frames_recipe import FramesRecipe
 
@@ -165,13 +170,10 @@ def event_rows(
     whole = pd.concat(tables, names=["system"])
     write_files([(path, writer_of(whole.to_csv().encode()))])
     tell(f"Correct frames by event: {path}")
-    title = f"{recipe.name}, every {recipe.frames.every}th frame"
-    if recipe.data.constructed:
-        title += " (constructed labels)"
-    try:
-        draw_correct_by_event(tables, path.with_suffix(".png"), title=title)
-    except AverError as error:
-        tell(f"no picture of the frames by event: {error}")
+    title = titled(recipe, f"every {recipe.frames.every}th frame")
+    picture = path.with_suffix(".png")
+    draw = partial(draw_correct_by_event, tables, picture, title=title)
+    try_to_draw(draw, "the frames by event", tell)
     return rows
 
 
